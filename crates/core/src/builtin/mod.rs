@@ -1,0 +1,12 @@
+//! What you get if you replace nothing: a transport on ureq, a limiter in memory, the machine's clock; and a
+//! virtual clock for tests.
+
+mod slots;
+mod system_clock;
+mod ureq_transport;
+mod virtual_clock;
+
+pub use slots::{Quota, Slots};
+pub use system_clock::SystemClock;
+pub use ureq_transport::{Timeouts, UreqTransport};
+pub use virtual_clock::VirtualClock;

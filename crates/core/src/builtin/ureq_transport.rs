@@ -1,0 +1,419 @@
+//! HTTP on ureq. The only file that names it.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse, Uri};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Body, Proxy, SendBody};
+
+use super::SystemClock;
+use crate::Error;
+use crate::endpoint::is_loopback;
+use crate::plugin::{Clock, Delivery, Failure, Head, Method, Request, Response, Transport, TransportError};
+
+/// How long each phase of an HTTP exchange may take. The client's deadline bounds their sum.
+///
+/// ```
+/// use activity_status::{Client, Credentials, Endpoint, builtin::Timeouts};
+/// use std::time::Duration;
+///
+/// let impatient = Timeouts { head: Duration::from_secs(5), ..Timeouts::default() };
+/// let client = Client::builder(Endpoint::USA, Credentials::new("key")?).timeouts(impatient).build()?;
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Looking the host's name up: 5 s.
+    pub resolve: Duration,
+    /// Connecting, TLS included: 10 s.
+    pub connect: Duration,
+    /// Sending the head of the request, and again its body: 15 s each.
+    pub send: Duration,
+    /// From the end of the request to the head of the answer: 30 s.
+    pub head: Duration,
+    /// The body of the answer: 30 s.
+    pub body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Timeouts {
+            resolve: seconds(5),
+            connect: seconds(10),
+            send: seconds(15),
+            head: seconds(30),
+            body: seconds(30),
+        }
+    }
+}
+
+/// The transport that you get if you choose none: HTTP/1.1 on ureq, TLS by rustls with Mozilla's roots.
+///
+/// It follows no redirect (one would carry the keys to another host), never retries, sends plain HTTP to this machine
+/// alone, and uses no proxy unless told. An answer over 10 MiB is refused. It keeps up to 64 connections open, remembers
+/// addresses for a minute, and starts no thread for a call whose address it remembers.
+#[derive(Debug)]
+pub struct UreqTransport {
+    agent: Agent,
+    known: Addresses,
+}
+
+const MAX_BODY: u64 = 10 * 1024 * 1024;
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_CONNECTIONS: usize = 64;
+
+/// A submit goes out on a fresh connection or one that was in use a moment ago: an older one may have been closed at
+/// the other end, and then nobody knows whether the submit arrived.
+const SUBMIT_IDLE: Duration = Duration::from_secs(1);
+
+impl UreqTransport {
+    /// A transport that connects directly.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for a time-out of zero.
+    pub fn new(timeouts: Timeouts) -> Result<Self, Error> {
+        UreqTransport::build(timeouts, None)
+    }
+
+    /// A transport that goes through an HTTP proxy (`http://[user:password@]host:port`) by CONNECT.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for a time-out of zero, or a URL that names no proxy.
+    pub fn with_proxy(timeouts: Timeouts, proxy: &str) -> Result<Self, Error> {
+        // The URL can hold a password: it is not repeated.
+        let proxy = Proxy::new(proxy)
+            .map_err(|_| Error::config("the proxy URL is not of the form http://host:port"))?;
+        UreqTransport::build(timeouts, Some(proxy))
+    }
+
+    fn build(timeouts: Timeouts, proxy: Option<Proxy>) -> Result<Self, Error> {
+        let Timeouts { resolve, connect, send, head, body } = timeouts;
+        if [resolve, connect, send, head, body].contains(&Duration::ZERO) {
+            return Err(Error::config("a time-out of zero lets no call succeed"));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .https_only(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .timeout_resolve(Some(resolve))
+            .timeout_connect(Some(connect))
+            .timeout_send_request(Some(send))
+            .timeout_send_body(Some(send))
+            .timeout_recv_response(Some(head))
+            .timeout_recv_body(Some(body))
+            .max_response_header_size(MAX_HEAD)
+            .input_buffer_size(MAX_HEAD)
+            .output_buffer_size(16 * 1024)
+            .max_idle_connections(MAX_CONNECTIONS)
+            .max_idle_connections_per_host(MAX_CONNECTIONS)
+            .build();
+        let known = Addresses::default();
+        let lookup = DefaultResolver::default();
+        let resolver = RememberingResolver { lookup, known: known.clone(), clock: SystemClock::new() };
+        Ok(UreqTransport { agent: Agent::with_parts(config, DefaultConnector::default(), resolver), known })
+    }
+}
+
+impl Transport for UreqTransport {
+    fn send(
+        &self,
+        request: &Request<'_>,
+        on_head: &mut dyn FnMut(&Head),
+    ) -> Result<Response, TransportError> {
+        let mut unsent = Unsent(request.body.unwrap_or_default());
+        let mut response = self.exchange(request, &mut unsent).map_err(|error| {
+            let never_left = match request.method {
+                Method::Get => failed_before_sending(&error),
+                // The announced body has not all left, so nobody can have acted on it.
+                Method::Post => !unsent.0.is_empty(),
+            };
+            if failed_before_sending(&error) {
+                lock(&self.known).clear();
+            }
+            describe(if never_left { Delivery::NotSent } else { Delivery::InDoubt }, &error)
+        })?;
+        let head = head_of(&response);
+        on_head(&head);
+        let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec();
+        let body = body.map_err(|error| describe_body(&error))?;
+        Ok(Response { head, body })
+    }
+}
+
+impl UreqTransport {
+    fn exchange(
+        &self,
+        request: &Request<'_>,
+        unsent: &mut Unsent<'_>,
+    ) -> Result<HttpResponse<Body>, ureq::Error> {
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let mut builder = HttpRequest::builder().method(method).uri(request.url);
+        if let Some(bytes) = request.body {
+            builder = builder.header("content-length", bytes.len());
+        }
+        for header in request.headers {
+            builder = builder.header(header.name, header.value);
+        }
+        let bare = builder.body(())?;
+        let plain_allowed = bare.uri().host().is_some_and(is_loopback);
+        let mut config = self.agent.configure_request(bare).https_only(!plain_allowed);
+        config = config.timeout_global(Some(request.time_left));
+        if request.method == Method::Post {
+            config = config.max_idle_age(SUBMIT_IDLE);
+        }
+        let bare = config.build();
+        match request.method {
+            Method::Get => self.agent.run(bare),
+            Method::Post => self.agent.run(bare.map(|()| SendBody::from_reader(unsent))),
+        }
+    }
+}
+
+/// What of a body has not been handed to the network yet.
+struct Unsent<'a>(&'a [u8]);
+
+impl Read for Unsent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+fn head_of(response: &HttpResponse<Body>) -> Head {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    Head { status: response.status().as_u16(), headers: response.headers().iter().filter_map(pair).collect() }
+}
+
+/// Is it certain that the request never left? Only what fails before there is a connection is.
+fn failed_before_sending(error: &ureq::Error) -> bool {
+    use ureq::{Error as E, Timeout};
+    match error {
+        E::HostNotFound
+        | E::ConnectionFailed
+        | E::BadUri(_)
+        | E::Http(_)
+        | E::InvalidProxyUrl
+        | E::ConnectProxyFailed(_)
+        | E::RequireHttpsOnly(_)
+        | E::TlsRequired
+        | E::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+        E::Io(io) => matches!(
+            io.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::AddrNotAvailable
+        ),
+        _ => false,
+    }
+}
+
+/// Our own words for each of ureq's errors: several of them print the whole URL, and that can hold keys.
+fn describe(delivery: Delivery, error: &ureq::Error) -> TransportError {
+    use ureq::{Error as E, Timeout};
+    let (failure, message) = match error {
+        E::Timeout(phase) => {
+            let phase = match phase {
+                Timeout::Resolve => "looking the host's name up took too long",
+                Timeout::Connect => "connecting took too long",
+                Timeout::SendRequest | Timeout::SendBody => "sending the request took too long",
+                Timeout::RecvResponse => "no answer came within the time-out",
+                Timeout::RecvBody => "the answer's body took too long",
+                _ => "no whole answer came in the time that was left",
+            };
+            (Failure::TimedOut, phase.to_owned())
+        }
+        E::HostNotFound => (Failure::Connection, "the host's name is not known".to_owned()),
+        E::ConnectionFailed => (Failure::Connection, "no connection could be made".to_owned()),
+        E::ConnectProxyFailed(_) => (Failure::Connection, "the proxy did not connect us".to_owned()),
+        E::Rustls(tls) => (Failure::Connection, format!("TLS failed: {tls}")),
+        E::Tls(what) => (Failure::Connection, format!("TLS failed: {what}")),
+        E::Io(io) => match (io.kind(), io.get_ref()) {
+            (io::ErrorKind::UnexpectedEof, _) => {
+                (Failure::Connection, "the connection was closed before the answer came".to_owned())
+            }
+            (io::ErrorKind::InvalidData, Some(tls)) => (Failure::Connection, format!("TLS failed: {tls}")),
+            (io::ErrorKind::TimedOut, _) => (Failure::TimedOut, "the network timed out".to_owned()),
+            (kind, _) => (Failure::Connection, kind.to_string()),
+        },
+        E::Protocol(_) => (Failure::Malformed, "what came back is not HTTP".to_owned()),
+        E::LargeResponseHeader(..) => (Failure::Malformed, "the head of the answer is too large".to_owned()),
+        E::RequireHttpsOnly(_) | E::TlsRequired => {
+            (Failure::Config, "plain HTTP may only be sent to this machine itself".to_owned())
+        }
+        E::BadUri(_) | E::Http(_) | E::InvalidProxyUrl => {
+            (Failure::Config, "the URL or a header is not valid HTTP".to_owned())
+        }
+        _ => (Failure::Connection, "the HTTP exchange failed".to_owned()),
+    };
+    TransportError { delivery, failure, message, source: None }
+}
+
+/// The head had come, so the request arrived; what went wrong is the body.
+fn describe_body(error: &ureq::Error) -> TransportError {
+    let cut_off = |message: &str| TransportError {
+        delivery: Delivery::InDoubt,
+        failure: Failure::Malformed,
+        message: message.to_owned(),
+        source: None,
+    };
+    match error {
+        ureq::Error::BodyExceedsLimit(_) => cut_off("the answer is larger than 10 MiB"),
+        ureq::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => cut_off("the answer was cut off"),
+        ureq::Error::Protocol(_) => cut_off("the answer's body is not valid HTTP"),
+        other => describe(Delivery::InDoubt, other),
+    }
+}
+
+/// Remembers the addresses of each host for a minute. ureq asks for them on every call, and each look-up with a
+/// time-out costs a thread.
+#[derive(Debug)]
+struct RememberingResolver<R> {
+    lookup: R,
+    known: Addresses,
+    clock: SystemClock,
+}
+
+/// The addresses of each host, and until when they are believed.
+type Addresses = Arc<Mutex<HashMap<String, (Duration, ResolvedSocketAddrs)>>>;
+
+/// A host that moves is found again within this time, and at once if connecting to it fails.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+
+impl<R: Resolver> Resolver for RememberingResolver<R> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.authority().map_or("", |authority| authority.as_str());
+        let key = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
+        let now = self.clock.now();
+        if let Some((until, addresses)) = lock(&self.known).get(&key) {
+            if now < *until {
+                return Ok(addresses.clone());
+            }
+        }
+        let addresses = self.lookup.resolve(uri, config, timeout)?;
+        // A name such as `localhost` is this machine only if it leads there.
+        let plain = uri.scheme_str() == Some("http") && config.proxy().is_none();
+        if plain && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err(ureq::Error::RequireHttpsOnly(String::new()));
+        }
+        lock(&self.known).insert(key, (now + BELIEVED_FOR, addresses.clone()));
+        Ok(addresses)
+    }
+}
+
+fn lock(known: &Addresses) -> MutexGuard<'_, HashMap<String, (Duration, ResolvedSocketAddrs)>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Counting(DefaultResolver, Arc<AtomicUsize>);
+
+    impl Resolver for Counting {
+        fn resolve(
+            &self,
+            uri: &Uri,
+            config: &Config,
+            next: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.resolve(uri, config, next)
+        }
+    }
+
+    #[test]
+    fn an_address_is_looked_up_once_until_forgotten() {
+        let lookups = Arc::new(AtomicUsize::new(0));
+        let known = Addresses::default();
+        let resolver = RememberingResolver {
+            lookup: Counting(DefaultResolver::default(), lookups.clone()),
+            known: known.clone(),
+            clock: SystemClock::new(),
+        };
+        let uri: Uri = "http://127.0.0.1:9".parse().unwrap();
+        let look = || resolver.resolve(&uri, &Config::default(), NextTimeout::default()).unwrap();
+        assert_eq!(look()[..], look()[..]);
+        assert_eq!(lookups.load(Ordering::Relaxed), 1);
+        lock(&known).clear();
+        look();
+        assert_eq!(lookups.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn plain_http_goes_nowhere_but_to_this_machine() {
+        let resolver = RememberingResolver {
+            lookup: DefaultResolver::default(),
+            known: Addresses::default(),
+            clock: SystemClock::new(),
+        };
+        let elsewhere: Uri = "http://192.0.2.1/".parse().unwrap();
+        assert!(resolver.resolve(&elsewhere, &Config::default(), NextTimeout::default()).is_err());
+    }
+
+    #[test]
+    fn every_setting_that_a_leak_or_a_hang_hides_in_is_set() {
+        let transport = UreqTransport::new(Timeouts::default()).unwrap();
+        let config = transport.agent.config();
+        assert!(!config.http_status_as_error());
+        assert_eq!(config.max_redirects(), 0);
+        assert!(!config.max_redirects_will_error());
+        assert!(config.https_only(), "plain HTTP is allowed for each request to this machine alone");
+        assert!(config.proxy().is_none());
+        assert_eq!(config.max_idle_connections_per_host(), MAX_CONNECTIONS);
+        assert_eq!(config.max_response_header_size(), MAX_HEAD);
+        let timeouts = config.timeouts();
+        let phases = [
+            timeouts.resolve,
+            timeouts.connect,
+            timeouts.send_request,
+            timeouts.send_body,
+            timeouts.recv_response,
+            timeouts.recv_body,
+        ];
+        assert!(phases.iter().all(Option::is_some), "{phases:?}");
+    }
+
+    #[test]
+    fn none_of_our_words_for_an_error_holds_the_url() {
+        let url = "http://h/?secretKey=s3cr3t".to_owned();
+        for error in [
+            ureq::Error::BadUri(url.clone()),
+            ureq::Error::RequireHttpsOnly(url.clone()),
+            ureq::Error::ConnectProxyFailed(url.clone()),
+            ureq::Error::Other(url.clone().into()),
+        ] {
+            let ours = describe(Delivery::InDoubt, &error);
+            assert!(!format!("{ours}{ours:?}").contains("s3cr3t"), "{ours:?}");
+        }
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let none = Timeouts { head: Duration::ZERO, ..Timeouts::default() };
+        assert!(UreqTransport::new(none).is_err());
+        let error = UreqTransport::with_proxy(Timeouts::default(), "nonsense://u:s3cr3t@").unwrap_err();
+        assert!(!format!("{error}{error:?}").contains("s3cr3t"));
+    }
+}

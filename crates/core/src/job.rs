@@ -1,0 +1,379 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::wire::{self, StatusFields};
+use crate::{Error, ErrorKind, Operation, Resend};
+
+/// The name of a job, given by the vendor when it was submitted.
+///
+/// ```
+/// use activity_status::RequestId;
+///
+/// let id: RequestId = "72003d66-aa5d-4533-9e13-73da598dedf4".parse()?;
+/// assert!(RequestId::new("id with spaces").is_err());
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(Box<str>);
+
+impl RequestId {
+    /// Takes an id as it was given; surrounding white space is dropped.
+    ///
+    /// # Errors
+    /// Kind [`Config`](ErrorKind::Config) for what cannot be one: nothing, over 200 characters, or characters that no id has (spaces,
+    /// quotes, brackets, `?`, `#`, `%`, `&`, `\`, anything not ASCII).
+    pub fn new(id: &str) -> Result<Self, Error> {
+        let id = id.trim();
+        let plain = |b: u8| b.is_ascii_graphic() && !br#""'`<>{}[]()|^?#%&\,;"#.contains(&b);
+        if id.is_empty() {
+            Err(Error::config("the request id is empty; give the RequestID that the submit returned"))
+        } else if id.len() > 200 || !id.bytes().all(plain) {
+            let start: String = wire::shortened(id, 40).chars().flat_map(char::escape_debug).collect();
+            Err(Error::config(format!(
+                "{start:?} is no request id; give the RequestID that the submit returned, such as \
+                 72003d66-aa5d-4533-9e13-73da598dedf4"
+            )))
+        } else {
+            Ok(RequestId(id.into()))
+        }
+    }
+
+    /// The id as the vendor gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = Error;
+    fn from_str(id: &str) -> Result<Self, Error> {
+        RequestId::new(id)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All that the vendor said of one job.
+///
+/// Every text is kept exactly, and [`raw`](JobStatus::raw) is the whole answer, unknown fields included. `RequestBody`
+/// and `Message` are documented as objects and sent as strings of JSON: both are accepted, and null.
+///
+/// ```
+/// use activity_status::{JobStatus, Outcome};
+///
+/// let status = JobStatus::from_json(
+///     r#"{"RequestId":"1","TaskStatus":{"TaskType":"Activity Create","Status":"FAILURE",
+///         "StatusReason":"MXInvalidActivityEventException","TaskCurrentStep":null}}"#,
+/// )?;
+/// assert_eq!(status.outcome(), Outcome::Failed);
+/// assert_eq!(status.reason(), "MXInvalidActivityEventException");
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    request_id: RequestId,
+    state: JobState,
+    outcome: Outcome,
+    fields: Box<StatusFields>,
+    raw: Box<str>,
+}
+
+impl JobStatus {
+    /// Reads a stored answer of the status call.
+    ///
+    /// # Errors
+    /// Kind [`Malformed`](ErrorKind::Malformed) if it is not one.
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        JobStatus::read(json, None)
+            .map_err(|what| Error::new(ErrorKind::Malformed, Resend::Pointless, format!("the text {what}")))
+    }
+
+    /// Reads an answer about the job that was `asked` about.
+    pub(crate) fn read(json: &str, asked: Option<&RequestId>) -> Result<Self, String> {
+        let (request_id, mut fields) = wire::read_status(json, asked)?;
+        let state = JobState(std::mem::take(&mut fields.state).into());
+        let mut status = JobStatus {
+            request_id,
+            state,
+            outcome: Outcome::Pending,
+            fields: Box::new(fields),
+            raw: json.into(),
+        };
+        status.outcome = documented_outcome(&status);
+        Ok(status)
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// The job.
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// What kind of task it is, such as `Activity Create`: an open set. Empty if the vendor did not say.
+    pub fn task_type(&self) -> &str {
+        self.fields.task_type.as_deref().unwrap_or_default()
+    }
+
+    /// The vendor's word for how it stands.
+    pub fn state(&self) -> &JobState {
+        &self.state
+    }
+
+    /// What that word means: pending, succeeded or failed, by [`documented_outcome`] or the client's own rule.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Why, in the vendor's words. Empty if it did not say.
+    pub fn reason(&self) -> &str {
+        self.fields.reason.as_deref().unwrap_or_default()
+    }
+
+    /// The step that it is in; `None` once it is over.
+    pub fn current_step(&self) -> Option<&str> {
+        self.fields.current_step.as_deref()
+    }
+
+    /// The step that it was in before.
+    pub fn last_step(&self) -> Option<&str> {
+        self.fields.last_step.as_deref()
+    }
+
+    /// The body that was submitted, character for character.
+    pub fn request_body(&self) -> Option<&str> {
+        self.fields.request_body.as_deref()
+    }
+
+    /// What the original call answered, as JSON; `None` unless it succeeded.
+    pub fn message(&self) -> Option<&str> {
+        self.fields.message.as_deref()
+    }
+
+    /// The id of what was created (`Id` in the message), such as the new activity's.
+    pub fn created_id(&self) -> Option<&str> {
+        self.fields.created_id.as_deref()
+    }
+
+    /// The id that it belongs to (`RelatedId` in the message), such as the lead's.
+    pub fn related_id(&self) -> Option<&str> {
+        self.fields.related_id.as_deref()
+    }
+
+    /// The whole answer, as it came.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// The status as one line of JSON, the same in every language and on the command line: `{"request_id",
+    /// "operation", "outcome", "state", "reason", "created_id", "related_id", "raw"}`.
+    pub fn to_json(&self, operation: &Operation) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            request_id: &'a str,
+            operation: &'a str,
+            outcome: &'a str,
+            state: &'a str,
+            reason: &'a str,
+            created_id: Option<&'a str>,
+            related_id: Option<&'a str>,
+            raw: Box<RawValue>,
+        }
+        let raw = RawValue::from_string(wire::compact(&self.raw)).expect("it was read as JSON once");
+        let line = Line {
+            request_id: self.request_id.as_str(),
+            operation: operation.name(),
+            outcome: self.outcome.as_str(),
+            state: self.state.as_str(),
+            reason: self.reason(),
+            created_id: self.created_id(),
+            related_id: self.related_id(),
+            raw,
+        };
+        serde_json::to_string(&line).expect("strings always serialise")
+    }
+}
+
+impl fmt::Debug for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobStatus")
+            .field("request_id", &self.request_id.as_str())
+            .field("state", &self.state.as_str())
+            .field("outcome", &self.outcome)
+            .field("reason", &self.reason())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The vendor's word for how a job stands, kept as it came. `Display` and [`as_str`](JobState::as_str) give it exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobState(Box<str>);
+
+impl JobState {
+    /// The word, exactly.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Which documented word it is, without regard to case; `None` for any other.
+    pub fn known(&self) -> Option<KnownState> {
+        let word = self.0.trim();
+        let is = |known: &str| word.eq_ignore_ascii_case(known);
+        match () {
+            () if is("In-Queue") => Some(KnownState::InQueue),
+            () if is("Success") => Some(KnownState::Success),
+            () if is("Failure") => Some(KnownState::Failure),
+            () if is("Error") => Some(KnownState::Error),
+            () => None,
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The four documented words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KnownState {
+    /// `In-Queue`
+    InQueue,
+    /// `Success`
+    Success,
+    /// `FAILURE`
+    Failure,
+    /// `ERROR`; some of the vendor's pages write `Error`
+    Error,
+}
+
+/// What a status means for whoever waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Not settled: it may still change.
+    Pending,
+    /// Settled: it was carried out.
+    Succeeded,
+    /// Settled: it was not.
+    Failed,
+}
+
+impl Outcome {
+    /// The outcome as one lower-case word: `pending`, `succeeded` or `failed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pending => "pending",
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+        }
+    }
+
+    /// Is no further change expected?
+    pub fn is_settled(self) -> bool {
+        self != Outcome::Pending
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The rule for what counts as settled, unless the client was given
+/// [another](crate::ClientBuilder::outcome_rule).
+///
+/// `Success` succeeded. A failure word (`FAILURE`, `ERROR`) failed if there is no current step; with one the vendor
+/// is still retrying, and it is pending. `In-Queue` and every unknown word are pending. The words and the null step
+/// are documented, that a failure with a step goes on is inferred from the vendor's retry rules.
+pub fn documented_outcome(status: &JobStatus) -> Outcome {
+    let in_a_step = status.current_step().is_some_and(|step| !step.trim().is_empty());
+    match status.state().known() {
+        Some(KnownState::Success) => Outcome::Succeeded,
+        Some(KnownState::Failure | KnownState::Error) if !in_a_step => Outcome::Failed,
+        _ => Outcome::Pending,
+    }
+}
+
+/// How long the vendor's queue is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueMetrics {
+    pending: Option<u64>,
+    max_delay: Option<Duration>,
+    rate_per_minute: Option<f64>,
+    raw: Box<str>,
+}
+
+impl QueueMetrics {
+    pub(crate) fn read(json: &str) -> Result<Self, String> {
+        let metrics = wire::read_metrics(json)?;
+        let delay = |seconds| Duration::try_from_secs_f64(seconds).ok();
+        Ok(QueueMetrics {
+            pending: metrics.pending.map(|count| count as u64),
+            max_delay: metrics.delay_seconds.and_then(delay),
+            rate_per_minute: metrics.rate_per_minute,
+            raw: json.into(),
+        })
+    }
+
+    /// About how many jobs are queued (`PendingMessages`).
+    pub fn pending(&self) -> Option<u64> {
+        self.pending
+    }
+
+    /// The longest that it takes to process all of the queue (`MaxDelayInSeconds`).
+    pub fn max_delay(&self) -> Option<Duration> {
+        self.max_delay
+    }
+
+    /// Jobs a minute over the last ten minutes (`ProcessingRatePerMinute`, in either spelling).
+    pub fn rate_per_minute(&self) -> Option<f64> {
+        self.rate_per_minute
+    }
+
+    /// The whole answer, as it came.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_cannot_be_ids_are_refused_in_words_that_help() {
+        for bad in
+            ["", "  ", "a b", "a\nb", "https://x/?RequestID=1", "\"7200\"", "{1}", "é", &"7".repeat(201)]
+        {
+            let error = RequestId::new(bad).expect_err(bad);
+            assert!(error.to_string().contains("give the RequestID"), "{error}");
+            assert!(!error.to_string().contains('\n'));
+        }
+        assert_eq!(RequestId::new(" 72003d66-aa5d \r\n").unwrap().as_str(), "72003d66-aa5d");
+    }
+
+    #[test]
+    fn one_line_of_json_keeps_the_vendors_object() {
+        let raw =
+            "{ \"RequestID\" : \"1\",\r\n \"TaskStatus\":{\"Status\":\"Later\\n\",\"New\":[1.0, 1e400]} }";
+        let status = JobStatus::from_json(raw).unwrap();
+        assert_eq!(status.raw(), raw);
+        assert_eq!(
+            status.to_json(&Operation::LEAD_UPDATE),
+            r#"{"request_id":"1","operation":"lead.update","outcome":"pending","state":"Later\n","reason":"","created_id":null,"related_id":null,"raw":{"RequestID":"1","TaskStatus":{"Status":"Later\n","New":[1.0,1e400]}}}"#
+        );
+    }
+}

@@ -1,0 +1,99 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Clock;
+
+/// Keeps the account's quota: every HTTP attempt asks it for leave first.
+///
+/// The client does the waiting, the limiter only computes: it answers with a *wait*, never an instant, so that a
+/// limiter whose state lives elsewhere (a file, a server) can keep that place's clock.
+///
+/// The contract: at most the quota's number of calls reach the vendor in any window; waiting as told is enough
+/// to make progress; a permit is settled exactly once.
+pub trait Limiter: Send + Sync {
+    /// Asks for leave to send one call now.
+    ///
+    /// # Errors
+    /// [`LimiterError`] if the limiter cannot tell (its store is gone, say). The call is then not sent.
+    fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError>;
+
+    /// Tells what became of a permit, at the moment it is known: for an answered call that is when its *head*
+    /// arrived.
+    ///
+    /// # Errors
+    /// [`LimiterError`] if it could not be recorded. The limiter must then err on the side of too few calls.
+    fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError>;
+}
+
+impl<T: Limiter + ?Sized> Limiter for Arc<T> {
+    fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
+        (**self).try_acquire(class, clock)
+    }
+    fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
+        (**self).settle(permit, how, clock)
+    }
+}
+
+/// What a call is for, so that a limiter can share one quota between kinds of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallClass {
+    /// Sends a job.
+    Submit,
+    /// Asks how a job went.
+    Poll,
+    /// Anything else, such as the queue's metrics.
+    Other,
+}
+
+/// Leave to send one call. The number is the limiter's own; it means nothing to anyone else.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Permit(pub u64);
+
+/// A limiter's answer: now, or how long to wait before asking again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Acquired {
+    /// Send now, and settle this permit afterwards.
+    Granted(Permit),
+    /// Not before this much time has passed. Never zero.
+    RetryAfter(Duration),
+}
+
+/// What became of a call that had a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settlement {
+    /// The head of an answer has just arrived.
+    Answered,
+    /// The answer was a refusal (429), with the server's advice when to come back if it gave any.
+    Refused {
+        /// The `Retry-After` of the answer.
+        retry_after: Option<Duration>,
+    },
+    /// It certainly never left: it does not count.
+    NotSent,
+    /// No answer came; the call may still arrive.
+    InDoubt,
+}
+
+/// A limiter could not do its work.
+#[derive(Debug)]
+pub struct LimiterError {
+    /// What happened and what to do, in a sentence without a full stop.
+    pub message: String,
+    /// What caused it, if that is an error of its own.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl fmt::Display for LimiterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for LimiterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}

@@ -1,0 +1,273 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::builtin::{Quota, Timeouts, UreqTransport};
+use crate::{Client, ClientBuilder, Credentials, Endpoint, Error, KeyPlacement, RetryPolicy};
+
+/// A client's settings as words and texts: the one table behind the command line, C and Python, so that a setting has
+/// the same name and the same meaning in each. In Rust, [`Client::builder`] says the same with types.
+///
+/// ```
+/// use activity_status::Settings;
+///
+/// let mut settings = Settings::new();
+/// settings.set("region", "in")?;
+/// settings.set("api_key", "your-api-key")?;
+/// settings.set("quota", "10/5s")?;
+/// let client = settings.builder()?.build()?;
+/// assert!(settings.set("qouta", "10/5s").unwrap_err().to_string().contains("quota"));
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Zeroizing<String>>,
+}
+
+impl Settings {
+    /// The name of every setting, and what it means.
+    pub const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("region", "The account's region: in, us or sg. Either this or base_url."),
+        ("base_url", "The address of the Async API: https, or http on this machine."),
+        ("api_key", "The key that every call carries. Required."),
+        ("access_key", "The access key: a submit needs it."),
+        ("secret_key", "The secret key: a submit needs it."),
+        ("key_placement", "Where a submit carries those two: headers (default) or query."),
+        ("quota", "Calls per time, such as 25/5s (default)."),
+        ("call_deadline", "The longest that one call may take with all its waits and attempts: 60s."),
+        ("max_attempts", "How often a call that is safe to repeat is tried: 5."),
+        ("accept_duplicates", "true: also send a submit again when it may have arrived. Default false."),
+        ("resolve_timeout", "Looking the host's name up: 5s."),
+        ("connect_timeout", "Connecting, TLS included: 10s."),
+        ("send_timeout", "Sending the request: 15s."),
+        ("head_timeout", "Waiting for the head of the answer: 30s."),
+        ("body_timeout", "Reading the body of the answer: 30s."),
+        ("proxy", "An HTTP proxy, http://host:port. Default none."),
+    ];
+
+    /// No setting at all: a region (or base URL) and an API key must be given.
+    pub fn new() -> Self {
+        Settings::default()
+    }
+
+    /// Gives one setting; a later value replaces an earlier one. Times are seconds, or end in `ms`, `s`, `m` or `h`.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for a name that is none. Values are checked by [`builder`](Settings::builder).
+    pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self, Error> {
+        let Some((known, _)) = Settings::KEYS.iter().find(|(known, _)| *known == key) else {
+            let all: Vec<&str> = Settings::KEYS.iter().map(|(known, _)| *known).collect();
+            return Err(Error::config(format!("{key:?} is no setting; there are {}", all.join(", "))));
+        };
+        self.values.insert(known, Zeroizing::new(value.to_owned()));
+        Ok(self)
+    }
+
+    /// What was given for a setting.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(|value| value.as_str())
+    }
+
+    /// The endpoint that the settings name.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) if there is none, or two.
+    pub fn endpoint(&self) -> Result<Endpoint, Error> {
+        match (self.get("region"), self.get("base_url")) {
+            (Some(region), None) => region.parse(),
+            (None, Some(url)) => Endpoint::url(url),
+            (Some(_), Some(_)) => Err(Error::config("both region and base_url are given; give one of them")),
+            (None, None) => {
+                Err(Error::config("no region is given: in, us or sg; or the base_url of another one"))
+            }
+        }
+    }
+
+    /// A client builder with these settings, to which parts can be added.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for any value that is missing or makes no sense.
+    pub fn builder(&self) -> Result<ClientBuilder, Error> {
+        let retry = RetryPolicy::new();
+        let retry = match self.parsed::<u32>("max_attempts", "a number from 1")? {
+            Some(0) => {
+                return Err(Error::config("max_attempts is 0, which lets no call out; 1 means no retry"));
+            }
+            Some(attempts) => retry.max_attempts(attempts),
+            None => retry,
+        };
+        let accept = self.parsed("accept_duplicates", "true or false")?.unwrap_or(false);
+        let mut builder =
+            Client::builder(self.endpoint()?, self.credentials()?).retry(retry.accept_duplicates(accept));
+        if let Some(quota) = self.get("quota") {
+            builder = builder.quota(quota.parse::<Quota>()?);
+        }
+        if let Some(deadline) = self.duration("call_deadline")? {
+            builder = builder.call_deadline(deadline);
+        }
+        let timeouts = self.timeouts()?;
+        builder = match self.get("proxy") {
+            Some(proxy) => builder.transport(UreqTransport::with_proxy(timeouts, proxy)?),
+            None => builder.timeouts(timeouts),
+        };
+        Ok(builder)
+    }
+
+    fn credentials(&self) -> Result<Credentials, Error> {
+        let Some(api_key) = self.get("api_key") else {
+            return Err(Error::config(
+                "no api_key is given; it is in the vendor's Settings > API and Webhooks",
+            ));
+        };
+        let mut keys = Credentials::new(api_key)?;
+        keys = match (self.get("access_key"), self.get("secret_key")) {
+            (Some(access), Some(secret)) => keys.with_submit_keys(access, secret)?,
+            (None, None) => keys,
+            _ => return Err(Error::config("of access_key and secret_key one is given: a submit needs both")),
+        };
+        match self.get("key_placement") {
+            None | Some("headers") => Ok(keys),
+            Some("query") => Ok(keys.with_placement(KeyPlacement::Query)),
+            Some(_) => Err(Error::config("key_placement is neither headers nor query")),
+        }
+    }
+
+    fn timeouts(&self) -> Result<Timeouts, Error> {
+        let defaults = Timeouts::default();
+        let phase = |key, default| Ok::<_, Error>(self.duration(key)?.unwrap_or(default));
+        Ok(Timeouts {
+            resolve: phase("resolve_timeout", defaults.resolve)?,
+            connect: phase("connect_timeout", defaults.connect)?,
+            send: phase("send_timeout", defaults.send)?,
+            head: phase("head_timeout", defaults.head)?,
+            body: phase("body_timeout", defaults.body)?,
+        })
+    }
+
+    fn duration(&self, key: &str) -> Result<Option<Duration>, Error> {
+        self.get(key)
+            .map(|text| parse_duration(text).map_err(|e| Error::config(format!("{key}: {}", e.message()))))
+            .transpose()
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, key: &str, form: &str) -> Result<Option<T>, Error> {
+        let wrong = |_| Error::config(format!("{key} is not {form}"));
+        self.get(key).map(|text| text.trim().parse().map_err(wrong)).transpose()
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// The names alone: values can be keys, or hold them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// A time as people write it: `90`, `90s`, `1.5m`, `500ms`, `2h`.
+///
+/// # Errors
+/// Kind [`Config`](crate::ErrorKind::Config) for anything else, a negative one included.
+///
+/// ```
+/// use activity_status::parse_duration;
+/// use std::time::Duration;
+///
+/// assert_eq!(parse_duration("1.5m")?, Duration::from_secs(90));
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration, Error> {
+    let text = text.trim();
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(suffix, seconds)| text.strip_suffix(suffix).map(|number| (number, *seconds)))
+        .unwrap_or((text, 1.0));
+    let seconds = number.trim_end().parse::<f64>().ok().map(|number| number * unit);
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+        Error::config(format!("{text:?} is no time: give seconds, or a number with ms, s, m or h"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<ClientBuilder, Error> {
+        let mut settings = Settings::new();
+        for (key, value) in pairs {
+            settings.set(key, value)?;
+        }
+        settings.builder()
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let good = [
+            ("region", "us"),
+            ("api_key", "k"),
+            ("access_key", "a"),
+            ("secret_key", "s"),
+            ("key_placement", "query"),
+            ("quota", "2/1s"),
+            ("call_deadline", "2m"),
+            ("max_attempts", "1"),
+            ("accept_duplicates", "false"),
+            ("resolve_timeout", "1"),
+            ("connect_timeout", "1s"),
+            ("send_timeout", "1s"),
+            ("head_timeout", "500ms"),
+            ("body_timeout", "1s"),
+            ("proxy", "http://proxy.example:3128"),
+        ];
+        let client = with(&good).unwrap().build().unwrap();
+        assert_eq!(client.call_deadline, Duration::from_secs(120));
+        for (i, (key, _)) in good.iter().enumerate() {
+            let mut bad = good;
+            bad[i].1 = "\n";
+            assert!(with(&bad).and_then(ClientBuilder::build).is_err(), "{key}");
+        }
+        let named: Vec<&str> = good.iter().map(|(key, _)| *key).chain(["base_url"]).collect();
+        assert!(
+            Settings::KEYS.iter().all(|(key, _)| named.contains(key)),
+            "a setting that this test does not try"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_double_is_said() {
+        for (pairs, word) in [
+            (&[("api_key", "k")][..], "region"),
+            (&[("region", "in")], "api_key"),
+            (&[("region", "mars"), ("api_key", "k")], "mars"),
+            (&[("region", "in"), ("base_url", "https://h"), ("api_key", "k")], "both"),
+            (&[("region", "in"), ("api_key", "k"), ("access_key", "a")], "secret_key"),
+            (&[("region", "in"), ("api_key", "k"), ("quota", "0/5s")], "quota"),
+            (&[("region", "in"), ("api_key", "k"), ("max_attempts", "0")], "max_attempts"),
+        ] {
+            let error = with(pairs).unwrap_err();
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let mut settings = Settings::new();
+        settings.set("api_key", "s3cr3t").unwrap().set("proxy", "http://u:s3cr3t@p:1").unwrap();
+        assert_eq!(format!("{settings:?}"), r#"{"api_key", "proxy"}"#);
+        assert!(!format!("{:?}", settings.set("s3cr3t", "x").is_err()).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, ms) in
+            [("1", 1000), ("250ms", 250), ("1.5 s", 1500), ("2m", 120_000), ("1h", 3_600_000), ("0", 0)]
+        {
+            assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(ms), "{text}");
+        }
+        for bad in ["", "s", "-1s", "1d", "nan", "inf", "1e30h", "1 2"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

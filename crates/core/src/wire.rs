@@ -1,0 +1,287 @@
+//! The vendor's JSON, read tolerantly. What is accepted, and why, is in the documentation of the types it becomes.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::RequestId;
+
+/// Everything but the unreserved characters of RFC 3986 is escaped.
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The fields of a status answer, each as exact text.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct StatusFields {
+    pub(crate) state: String,
+    pub(crate) task_type: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) current_step: Option<String>,
+    pub(crate) last_step: Option<String>,
+    pub(crate) request_body: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) created_id: Option<String>,
+    pub(crate) related_id: Option<String>,
+}
+
+/// Reads a status answer about `asked`, or about whichever job it names. What is wrong with it is said in a phrase
+/// that goes after "the answer".
+pub(crate) fn read_status(
+    json: &str,
+    asked: Option<&RequestId>,
+) -> Result<(RequestId, StatusFields), String> {
+    #[derive(Deserialize)]
+    struct Reply<'a> {
+        #[serde(borrow, rename = "RequestId")]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, rename = "RequestID")]
+        other_id: Option<&'a RawValue>,
+        #[serde(borrow, rename = "TaskStatus")]
+        task: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Task<'a> {
+        #[serde(borrow)]
+        task_type: Option<&'a RawValue>,
+        #[serde(borrow)]
+        status: Option<&'a RawValue>,
+        #[serde(borrow)]
+        status_reason: Option<&'a RawValue>,
+        #[serde(borrow)]
+        task_current_step: Option<&'a RawValue>,
+        #[serde(borrow)]
+        task_last_step: Option<&'a RawValue>,
+        #[serde(borrow)]
+        request_body: Option<&'a RawValue>,
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+    }
+
+    let reply: Reply<'_> = from_json(json)?;
+    let id = Id { one: reply.id, other: reply.other_id }.read(asked)?;
+    let task = reply.task.ok_or("holds no TaskStatus")?;
+    let task: Task<'_> =
+        serde_json::from_str(task.get()).map_err(|_| "holds a TaskStatus that is not an object of it")?;
+    let state = task.status.and_then(string).filter(|word| !word.trim().is_empty());
+    let message = text(task.message);
+    let (created_id, related_id) = message.as_deref().map(created_ids).unwrap_or_default();
+    let fields = StatusFields {
+        state: state.ok_or("holds no Status word")?.into_owned(),
+        task_type: text(task.task_type),
+        reason: text(task.status_reason),
+        current_step: text(task.task_current_step),
+        last_step: text(task.task_last_step),
+        request_body: text(task.request_body),
+        message,
+        created_id,
+        related_id,
+    };
+    Ok((id, fields))
+}
+
+/// Reads the answer to a submit: the id of the new job.
+pub(crate) fn read_submitted(json: &str) -> Result<RequestId, String> {
+    from_json::<Id<'_>>(json)?.read(None)
+}
+
+/// The queue's metrics; none is negative.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Metrics {
+    pub(crate) pending: Option<f64>,
+    pub(crate) delay_seconds: Option<f64>,
+    pub(crate) rate_per_minute: Option<f64>,
+}
+
+/// Reads the answer to a metrics call.
+pub(crate) fn read_metrics(json: &str) -> Result<Metrics, String> {
+    #[derive(Deserialize)]
+    struct Reply<'a> {
+        #[serde(borrow, rename = "PendingMessages")]
+        pending: Option<&'a RawValue>,
+        #[serde(borrow, rename = "MaxDelayInSeconds")]
+        delay: Option<&'a RawValue>,
+        #[serde(borrow, rename = "ProcessingRatePerMinute")]
+        rate: Option<&'a RawValue>,
+        #[serde(borrow, rename = "ProcessingratePerMinute")]
+        other_rate: Option<&'a RawValue>,
+    }
+    let reply: Reply<'_> = from_json(json)?;
+    let number = |value: Option<&RawValue>| {
+        text(value)?.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
+    };
+    let metrics = Metrics {
+        pending: number(reply.pending),
+        delay_seconds: number(reply.delay),
+        rate_per_minute: number(reply.rate).or_else(|| number(reply.other_rate)),
+    };
+    match metrics {
+        Metrics { pending: None, delay_seconds: None, rate_per_minute: None } => {
+            Err("holds no metrics".to_owned())
+        }
+        found => Ok(found),
+    }
+}
+
+/// What an error body says: `ExceptionType` and `ExceptionMessage`, if either is there. `None` for the answer to a
+/// status call that holds a `TaskStatus`.
+pub(crate) fn read_vendor_error(json: &str) -> Option<(Option<String>, Option<String>)> {
+    #[derive(Deserialize)]
+    struct Reply<'a> {
+        #[serde(borrow, rename = "ExceptionType")]
+        kind: Option<&'a RawValue>,
+        #[serde(borrow, rename = "ExceptionMessage")]
+        message: Option<&'a RawValue>,
+        #[serde(borrow, rename = "TaskStatus")]
+        task: Option<&'a RawValue>,
+    }
+    let reply: Reply<'_> = from_json(json).ok()?;
+    let said = |value: Option<&RawValue>| value.and_then(string).map(Cow::into_owned);
+    match (said(reply.kind), said(reply.message), reply.task) {
+        (None, None, _) | (_, _, Some(_)) => None,
+        (kind, message, None) => Some((kind, message)),
+    }
+}
+
+/// The body of an answer as text: UTF-8, a byte order mark tolerated.
+pub(crate) fn utf8(body: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "is not UTF-8 text")?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// `json` without the white space between its tokens; strings stay byte for byte.
+pub(crate) fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let kept = in_string || !c.is_ascii_whitespace();
+        match (in_string, escaped, c) {
+            (true, true, _) => escaped = false,
+            (true, false, '\\') => escaped = true,
+            (_, _, '"') => in_string = !in_string,
+            _ => {}
+        }
+        kept
+    };
+    json.chars().filter(keep).collect()
+}
+
+/// The id, in either of the vendor's spellings.
+#[derive(Deserialize)]
+struct Id<'a> {
+    #[serde(borrow, rename = "RequestId")]
+    one: Option<&'a RawValue>,
+    #[serde(borrow, rename = "RequestID")]
+    other: Option<&'a RawValue>,
+}
+
+impl Id<'_> {
+    fn read(&self, asked: Option<&RequestId>) -> Result<RequestId, String> {
+        let named: Vec<Cow<'_, str>> =
+            [self.one, self.other].into_iter().flatten().filter_map(string).collect();
+        let first = named.iter().find(|id| !id.is_empty()).ok_or("names no request id")?;
+        let expected = asked.map_or(first.as_ref(), RequestId::as_str);
+        if !named.iter().all(|id| id.eq_ignore_ascii_case(expected)) {
+            return Err(format!("is about another request: {:?}", shortened(first, 80)));
+        }
+        asked.map_or_else(
+            || RequestId::new(first).map_err(|e| format!("names an odd id: {}", e.message())),
+            |id| Ok(id.clone()),
+        )
+    }
+}
+
+fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| {
+        let start = json.trim_start();
+        match (start.is_empty(), start.starts_with('<')) {
+            (true, _) => "is empty".to_owned(),
+            (_, true) => "is HTML or XML, not JSON".to_owned(),
+            _ if error.is_eof() => "is JSON that was cut off".to_owned(),
+            _ => format!(
+                "is not the JSON that was expected (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        }
+    })
+}
+
+/// Any value as text: a string decoded, nothing for null, the source text of anything else (and of a string that
+/// cannot be decoded, so that it is not lost).
+fn text(value: Option<&RawValue>) -> Option<String> {
+    let source = value?.get();
+    Some(serde_json::from_str::<String>(source).unwrap_or_else(|_| source.to_owned()))
+}
+
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+}
+
+/// `Id` and `RelatedId` of the inner `Message`, which may be an object or a string that holds one; of the outer object
+/// if there is no such thing inside.
+fn created_ids(message: &str) -> (Option<String>, Option<String>) {
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "PascalCase", default)]
+    struct Result<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        related_id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+    }
+    let scalar = |value: Option<&RawValue>| {
+        let found =
+            value.filter(|v| v.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()));
+        text(found).filter(|id| !id.is_empty())
+    };
+    let Ok(outer) = serde_json::from_str::<Result<'_>>(message) else { return (None, None) };
+    let inner_text = text(outer.message);
+    let inner = inner_text.as_deref().and_then(|json| serde_json::from_str::<Result<'_>>(json).ok());
+    match inner {
+        Some(inner) if scalar(inner.id).is_some() => (scalar(inner.id), scalar(inner.related_id)),
+        _ => (scalar(outer.id), scalar(outer.related_id)),
+    }
+}
+
+/// At most `limit` characters of `text`.
+pub(crate) fn shortened(text: &str, limit: usize) -> &str {
+    text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_drops_space_between_tokens_only() {
+        let json = "{ \"a\" :\r\n [1, \"x \\\" y\\\\\" , \"\u{00a0} \t\"] }";
+        assert_eq!(compact(json), "{\"a\":[1,\"x \\\" y\\\\\",\"\u{00a0} \t\"]}");
+    }
+
+    #[test]
+    fn metrics_come_in_two_spellings_and_as_text() {
+        let read = |json| {
+            let Metrics { pending, delay_seconds, rate_per_minute } = read_metrics(json).unwrap();
+            (pending, delay_seconds, rate_per_minute)
+        };
+        let sample = r#"{"PendingMessages":1,"MaxDelayInSeconds":0,"ProcessingRatePerMinute":24.8}"#;
+        assert_eq!(read(sample), (Some(1.0), Some(0.0), Some(24.8)));
+        assert_eq!(read(r#"{"ProcessingratePerMinute":"24.8"}"#), (None, None, Some(24.8)));
+        assert_eq!(read(r#"{"PendingMessages":-1,"MaxDelayInSeconds":1e9}"#), (None, Some(1e9), None));
+        assert!(read_metrics("{}").is_err());
+        assert!(read_metrics("[]").is_err());
+    }
+
+    #[test]
+    fn a_submit_answer_names_the_job_in_either_spelling() {
+        assert_eq!(read_submitted(r#"{"Status":"x","RequestID":"a-1"}"#).unwrap().as_str(), "a-1");
+        assert_eq!(read_submitted(r#"{"RequestId":"a-1","Extra":{}}"#).unwrap().as_str(), "a-1");
+        for bad in ["", "{}", "[]", r#"{"RequestID":7}"#, r#"{"RequestID":""}"#, r#"{"RequestID":"a b"}"#] {
+            assert!(read_submitted(bad).is_err(), "{bad}");
+        }
+    }
+}
