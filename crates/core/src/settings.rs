@@ -256,7 +256,6 @@ mod tests {
         let mut settings = Settings::new();
         settings.set("api_key", "s3cr3t").unwrap().set("proxy", "http://u:s3cr3t@p:1").unwrap();
         assert_eq!(format!("{settings:?}"), r#"{"api_key", "proxy"}"#);
-        assert!(!format!("{:?}", settings.set("s3cr3t", "x").is_err()).contains("s3cr3t"));
     }
 
     #[test]
