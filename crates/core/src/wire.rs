@@ -62,8 +62,7 @@ pub(crate) fn read_status(
     let reply: Reply<'_> = from_json(json)?;
     let id = Id { one: reply.id, other: reply.other_id }.read(asked)?;
     let task = reply.task.ok_or("holds no TaskStatus")?;
-    let task: Task<'_> =
-        serde_json::from_str(task.get()).map_err(|_| "holds a TaskStatus that is not an object of it")?;
+    let task: Task<'_> = from_json(task.get()).map_err(|_| "holds a TaskStatus that is not as documented")?;
     let state = task.status.and_then(string).filter(|word| !word.trim().is_empty());
     let message = text(task.message);
     let (created_id, related_id) = message.as_deref().map(created_ids).unwrap_or_default();
@@ -191,20 +190,20 @@ impl Id<'_> {
     }
 }
 
+/// Reads a JSON object. (A derived struct would also be filled from an array of its values.)
 fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| {
-        let start = json.trim_start();
-        match (start.is_empty(), start.starts_with('<')) {
-            (true, _) => "is empty".to_owned(),
-            (_, true) => "is HTML or XML, not JSON".to_owned(),
-            _ if error.is_eof() => "is JSON that was cut off".to_owned(),
-            _ => format!(
-                "is not the JSON that was expected (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
+    let start = json.trim_start();
+    let problem = match serde_json::from_str(json) {
+        Ok(read) if start.starts_with('{') => return Ok(read),
+        Ok(_) => "is JSON, but no object".to_owned(),
+        Err(_) if start.is_empty() => "is empty".to_owned(),
+        Err(_) if start.starts_with('<') => "is HTML or XML, not JSON".to_owned(),
+        Err(error) if error.is_eof() => "is JSON that was cut off".to_owned(),
+        Err(error) => {
+            format!("is not the JSON that was expected (line {}, column {})", error.line(), error.column())
         }
-    })
+    };
+    Err(problem)
 }
 
 /// Any value as text: a string decoded, nothing for null, the source text of anything else (and of a string that
@@ -225,7 +224,7 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
 fn created_ids(message: &str) -> (Option<String>, Option<String>) {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "PascalCase", default)]
-    struct Result<'a> {
+    struct Made<'a> {
         #[serde(borrow)]
         id: Option<&'a RawValue>,
         #[serde(borrow)]
@@ -238,9 +237,9 @@ fn created_ids(message: &str) -> (Option<String>, Option<String>) {
             value.filter(|v| v.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()));
         text(found).filter(|id| !id.is_empty())
     };
-    let Ok(outer) = serde_json::from_str::<Result<'_>>(message) else { return (None, None) };
+    let Ok(outer) = from_json::<Made<'_>>(message) else { return (None, None) };
     let inner_text = text(outer.message);
-    let inner = inner_text.as_deref().and_then(|json| serde_json::from_str::<Result<'_>>(json).ok());
+    let inner = inner_text.as_deref().and_then(|json| from_json::<Made<'_>>(json).ok());
     match inner {
         Some(inner) if scalar(inner.id).is_some() => (scalar(inner.id), scalar(inner.related_id)),
         _ => (scalar(outer.id), scalar(outer.related_id)),
