@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use activity_status::builtin::{SystemClock, Timeouts};
 use activity_status::plugin::Clock;
-use activity_status::{Client, Credentials, Endpoint, Error, ErrorKind, Operation, RequestId, Resend};
+use activity_status::{
+    Client, Credentials, Endpoint, Error, ErrorKind, Operation, RequestId, Resend, RetryPolicy,
+};
 use activity_status_tests::{API_KEY, Answer, RawServer, credentials, http, impatient_client, shows_a_key};
 
 const ID: &str = "72003d66-aa5d-4533-9e13-73da598dedf4";
@@ -165,7 +167,8 @@ fn wrong_keys_name_the_region_as_a_possible_cause() {
 #[test]
 fn a_refused_call_waits_and_ends_with_the_deadline() {
     let server = always(Answer::Bytes(http(429, "application/json", b"")));
-    let client = impatient_client(server.url()).call_deadline(Duration::from_millis(1200)).build().unwrap();
+    let client = impatient_client(server.url()).retry(RetryPolicy::new());
+    let client = client.call_deadline(Duration::from_millis(1200)).build().unwrap();
     let error = client.status(&Operation::ACTIVITY_CREATE, &RequestId::new(ID).unwrap()).unwrap_err();
     assert_eq!((error.kind(), error.resend()), (ErrorKind::Refused, Resend::Safe), "{error}");
     assert!(server.requests().len() <= 3, "it pauses a window, a second here, after each refusal");

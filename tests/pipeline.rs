@@ -148,6 +148,15 @@ fn a_submit_in_doubt_is_never_sent_again_unasked() {
             "{error}"
         );
     }
+    for meets in [&[Answer(429, ""), Lost][..], &[NotSent, Lost], &[Answer(429, ""), Answer(500, "")]] {
+        let client = Bench::new().client(meets).build().unwrap();
+        let error = client.submit(&OPERATION, BODY).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::InDoubt | ErrorKind::Server),
+            "the last attempt's: {error}"
+        );
+        assert_eq!((error.resend(), error.attempts()), (Resend::MayDuplicate, 2), "{error}");
+    }
     for meets in [&[NotSent, ACCEPTED][..], &[Answer(429, ""), ACCEPTED]] {
         let bench = Bench::new();
         let client = bench.client(meets).build().unwrap();

@@ -1,1 +1,156 @@
-//! x
+//! No key in any text that this project makes: errors, `Debug`, events, and what the HTTP library logs.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use activity_status::plugin::{Event, Head, Request, Response, TransportError};
+use activity_status::{
+    Client, Credentials, Endpoint, KeyPlacement, Operation, RequestId, Settings, Submission, WaitOptions,
+};
+use activity_status_tests::{
+    ACCESS_KEY, API_KEY, Answer, RawServer, SECRET_KEY, credentials, http, impatient_client, shows_a_key,
+};
+
+const BODY: &str = r#"{"RelatedProspectId":"b8e49bf4","ActivityEvent":380}"#;
+const TAIL: &str = "k3yT-telephonyConnector9";
+
+/// Everything that the HTTP library and anything else logs in this process.
+static LOGGED: Mutex<String> = Mutex::new(String::new());
+
+struct Everything;
+
+impl log::Log for Everything {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        let mut logged = LOGGED.lock().unwrap();
+        logged.push_str(&format!("{} {} {}\n", record.level(), record.target(), record.args()));
+    }
+    fn flush(&self) {}
+}
+
+#[test]
+fn no_text_holds_a_key_whatever_the_server_does() {
+    log::set_logger(&Everything).unwrap();
+    log::set_max_level(log::LevelFilter::Debug);
+    let mut texts: Vec<String> = vec![format!("{:?} {:#?}", credentials(), credentials())];
+
+    let echo = |request: &[u8]| {
+        let said = String::from_utf8_lossy(request).into_owned();
+        let json =
+            serde_json::json!({ "ExceptionType": said, "ExceptionMessage": format!("you sent {said}") });
+        json.to_string()
+    };
+    let answers: Vec<Box<dyn Fn(&[u8]) -> Answer + Send + Sync>> = vec![
+        Box::new(move |request| Answer::Bytes(http(400, "application/json", echo(request).as_bytes()))),
+        Box::new(move |request| Answer::Bytes(http(200, "application/json", echo(request).as_bytes()))),
+        Box::new(|request| Answer::Bytes(http(500, "text/html", request))),
+        Box::new(|request| Answer::BytesThenClose(request.to_vec())),
+        Box::new(|request| Answer::BytesThenClose([b"HTTP/1.1 200 OK\r\n", request].concat())),
+        Box::new(|request| {
+            let id = serde_json::to_string(&String::from_utf8_lossy(request)).unwrap();
+            Answer::Bytes(http(
+                200,
+                "application/json",
+                format!("{{\"RequestID\":{id},\"TaskStatus\":{{}}}}").as_bytes(),
+            ))
+        }),
+        Box::new(|_| Answer::Reset),
+    ];
+    for answer in answers {
+        let server = RawServer::start(answer);
+        let seen = Arc::new(Mutex::new(String::new()));
+        let events = seen.clone();
+        let client = impatient_client(server.url()).observer(move |event: &Event<'_>| {
+            events.lock().unwrap().push_str(&format!("{event:?} {event:#?}\n"))
+        });
+        texts.push(format!("{client:?}"));
+        let client = client.build().unwrap();
+        texts.push(format!("{client:?} {client:#?}"));
+        let id = RequestId::new("1").unwrap();
+        let soon = WaitOptions::new().deadline(Duration::from_millis(20));
+        for error in [
+            client.status(&Operation::ACTIVITY_CREATE, &id).unwrap_err(),
+            client.metrics(&Operation::ACTIVITY_CREATE).unwrap_err(),
+            client.submit(&Operation::ACTIVITY_CREATE, BODY).unwrap_err(),
+            client.wait(&Operation::ACTIVITY_CREATE, &id, &soon).unwrap_err(),
+        ] {
+            let source = std::error::Error::source(&error).map(|s| format!("{s} {s:?}"));
+            texts.push(format!("{error} {error:?} {error:#?} {} {source:?}", error.to_json()));
+        }
+        texts.push(std::mem::take(&mut seen.lock().unwrap()));
+    }
+    texts.push(std::mem::take(&mut LOGGED.lock().unwrap()));
+    assert!(texts.last().unwrap().contains("ureq"), "the log was listened to");
+    assert!(texts.iter().any(|text| text.contains("***")));
+    for text in &texts {
+        assert!(!shows_a_key(text), "{text}");
+    }
+
+    // Keys in the URL, because they were asked for there: still in no text.
+    let server = RawServer::start(|request| Answer::Bytes(http(500, "text/plain", request)));
+    let in_url = Client::builder(
+        Endpoint::url(server.url()).unwrap(),
+        credentials().with_placement(KeyPlacement::Query),
+    );
+    let client = in_url.build().unwrap();
+    let call_log = Submission::from(BODY).path_tail(TAIL);
+    let shown = format!("{call_log:?}");
+    let error = client.submit(&Operation::TELEPHONY_LOG_CALL, call_log).unwrap_err();
+    let text = format!("{shown} {error} {error:?} {}", LOGGED.lock().unwrap());
+    assert!(server.requests()[0].windows(TAIL.len()).any(|part| part == TAIL.as_bytes()));
+    assert!(!shows_a_key(&text) && !text.contains("telephonyConn"), "{text}");
+}
+
+#[test]
+fn a_plugin_that_prints_its_request_prints_no_key() {
+    let printed = Arc::new(Mutex::new(String::new()));
+    let into = printed.clone();
+    let printing = move |request: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+        into.lock().unwrap().push_str(&format!("{request:?} {request:#?}"));
+        let response =
+            Response { head: Head { status: 200, headers: vec![] }, body: b"{\"RequestID\":\"1\"}".to_vec() };
+        on_head(&response.head);
+        into.lock().unwrap().push_str(&format!("{response:?}"));
+        Ok::<_, TransportError>(response)
+    };
+    for placement in [KeyPlacement::Headers, KeyPlacement::Query] {
+        let keys = credentials().with_placement(placement);
+        let client = Client::builder(Endpoint::INDIA, keys).transport(printing.clone()).build().unwrap();
+        client.submit(&Operation::TELEPHONY_LOG_CALL, Submission::from(BODY).path_tail(TAIL)).unwrap();
+    }
+    let text = printed.lock().unwrap();
+    assert!(text.contains("asyncapi-in21") && text.contains("x-api-key"));
+    assert!(!shows_a_key(&text) && !text.contains(TAIL), "{text}");
+}
+
+#[test]
+fn bad_input_is_not_repeated_where_it_could_be_a_key() {
+    let mut settings = Settings::new();
+    for (key, value) in [("api_key", API_KEY), ("access_key", ACCESS_KEY), ("secret_key", SECRET_KEY)] {
+        settings.set(key, value).unwrap();
+    }
+    let mut texts = vec![format!("{settings:?}")];
+    for (key, value) in [
+        ("base_url", format!("https://h.example/?accessKey={ACCESS_KEY}")),
+        ("base_url", format!("http://{API_KEY}@h.example/")),
+        ("proxy", format!("socks9://u:{SECRET_KEY}@h.example")),
+        ("api_key", format!("{API_KEY}\r\n")),
+        ("secret_key", format!("{SECRET_KEY} ")),
+        ("key_placement", API_KEY.to_owned()),
+        ("max_attempts", API_KEY.to_owned()),
+    ] {
+        let mut bad = settings.clone();
+        if key != "base_url" {
+            bad.set("region", "in").unwrap();
+        }
+        let error = bad.set(key, &value).unwrap().builder().unwrap_err();
+        texts.push(format!("{error} {error:?}"));
+    }
+    let error = Credentials::new(&format!("{API_KEY}\n")).unwrap_err();
+    texts.push(format!("{error} {error:?}"));
+    for text in texts {
+        assert!(!shows_a_key(&text), "{text}");
+    }
+}

@@ -138,7 +138,7 @@ impl Client {
         loop {
             let permit = match self.permit(call, deadline) {
                 Ok(permit) => permit,
-                Err(error) => return Err(tried.ended_by(error)),
+                Err(error) => return Err(tried.cut_short(error)),
             };
             let error = match self.attempt(call, permit, deadline, tried.count() + 1, &read) {
                 Ok(answer) => return Ok(answer),
@@ -147,14 +147,14 @@ impl Client {
             tried.add(&error);
             let again = self.retry.again(&error, tried.failures, tried.refusals, call.salt());
             let in_time = |pause: &Duration| self.clock.now().saturating_add(*pause) < deadline;
-            let Some(pause) = again.filter(in_time) else { return Err(tried.ended_by(error)) };
+            let Some(pause) = again.filter(in_time) else { return Err(tried.failed(error)) };
             self.observe(&Event::Retrying {
                 operation: call.operation.name(),
                 kind: error.kind(),
                 wait: pause,
             });
             tried.last = Some(error);
-            self.sleep(pause).map_err(|interrupted| tried.ended_by(interrupted))?;
+            self.sleep(pause).map_err(|interrupted| tried.cut_short(interrupted))?;
         }
     }
 
@@ -421,18 +421,19 @@ impl Tried {
         self.in_doubt |= error.resend() == Resend::MayDuplicate;
     }
 
-    /// The error to report when `error` ended the call: the failure before it says more than a deadline; and what was
-    /// in doubt once stays so.
-    fn ended_by(&mut self, error: Error) -> Error {
-        let attempts = self.count();
-        let error = match self.last.take() {
-            Some(last) if error.kind() == ErrorKind::Deadline || self.in_doubt && error.attempts() == 0 => {
-                last
-            }
-            _ => error,
-        };
-        let error = error.with_attempts(attempts);
+    /// The error to report when the last attempt ended with `error`. What was in doubt once stays so.
+    fn failed(&self, error: Error) -> Error {
+        let error = error.with_attempts(self.count());
         if self.in_doubt { error.with_resend(Resend::MayDuplicate) } else { error }
+    }
+
+    /// The error to report when `error` kept a further attempt from being made. The failure before it says more than a
+    /// deadline, and a doubt more than anything.
+    fn cut_short(&mut self, error: Error) -> Error {
+        match self.last.take() {
+            Some(last) if self.in_doubt || error.kind() == ErrorKind::Deadline => self.failed(last),
+            _ => self.failed(error),
+        }
     }
 }
 

@@ -18,10 +18,12 @@ use crate::{JobStatus, Operation, RequestId};
 /// assert_eq!(error.kind(), ErrorKind::Config);
 /// assert_eq!(error.resend(), Resend::Pointless);
 /// ```
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -164,33 +166,27 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let it = &*self.0;
-        f.write_str(&it.message)?;
-        if let Some(vendor) = &it.vendor {
-            write!(f, ": {vendor}")?;
+impl Inner {
+    /// What happened, to which request, and what to do next.
+    fn sentence(&self) -> String {
+        let mut text = self.message.clone();
+        if let Some(vendor) = &self.vendor {
+            text.push_str(&format!(": {vendor}"));
         }
-        let tries = match it.attempts {
+        let tries = match self.attempts {
             0 => None,
             1 => Some("1 attempt".to_owned()),
             n => Some(format!("{n} attempts")),
         };
-        let context = [it.operation.clone(), it.request_id.as_ref().map(|id| format!("request {id}")), tries];
-        let context: Vec<String> = context.into_iter().flatten().collect();
+        let request = self.request_id.as_ref().map(|id| format!("request {id}"));
+        let context: Vec<String> = [self.operation.clone(), request, tries].into_iter().flatten().collect();
         if !context.is_empty() {
-            write!(f, " ({})", context.join(", "))?;
+            text.push_str(&format!(" ({})", context.join(", ")));
         }
-        match it.kind.advice() {
-            "" => Ok(()),
-            advice => write!(f, ". {advice}"),
+        match self.kind.advice() {
+            "" => text,
+            advice => text + ". " + advice,
         }
-    }
-}
-
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|e| e as _)
     }
 }
 

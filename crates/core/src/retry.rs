@@ -34,13 +34,13 @@ impl RetryPolicy {
         }
     }
 
-    /// One attempt, and no other whatever happens (a call that was refused waits for the quota all the same).
+    /// One attempt, and no other whatever happens.
     pub const fn none() -> Self {
         RetryPolicy::new().max_attempts(1)
     }
 
-    /// How many attempts a call has at the most; 0 counts as 1. A refusal (429) is not counted as one: the quota was
-    /// used by somebody else, and the deadline bounds how long we wait for it.
+    /// How many attempts a call has at the most; 0 counts as 1. If it is more than one, a refusal (429) is not counted:
+    /// the quota was used by somebody else, and the deadline bounds how long we wait for it.
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = if attempts == 0 { 1 } else { attempts };
         self
@@ -74,7 +74,7 @@ impl RetryPolicy {
             Resend::Pointless => false,
         };
         let passing = match error.kind() {
-            ErrorKind::Refused => true,
+            ErrorKind::Refused => self.max_attempts > 1,
             ErrorKind::Transport
             | ErrorKind::TimedOut
             | ErrorKind::Server
@@ -165,6 +165,7 @@ mod tests {
         assert!(policy.again(&server, 3, 0, 0).is_none());
         assert!(policy.again(&refused, 3, 99, 0).is_some());
         assert!(RetryPolicy::none().again(&server, 1, 0, 0).is_none());
+        assert!(RetryPolicy::none().again(&refused, 0, 1, 0).is_none());
     }
 
     #[test]

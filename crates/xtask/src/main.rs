@@ -1,2 +1,78 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask test`, which does all of its own set-up, and `cargo xtask header`.
+//!
+//! It depends on nothing, so that it can name a missing tool before anything that needs the tool is built.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
+
+mod c;
+mod python;
+mod readme;
+mod run;
+mod rust;
+mod sandbox;
+mod tools;
+
+use std::process::ExitCode;
+
+use run::Run;
+
+const USAGE: &str = "\
+cargo xtask test [--full]   every check there is, from formatting to the README's code; --full adds what is slow
+cargo xtask header          writes include/activity_status.h anew";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["test"] => test(false),
+        ["test", "--full"] => test(true),
+        ["header"] => header(),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Cheap and telling checks first; each step goes on after one that failed, so that one run shows all there is to mend.
+fn test(full: bool) -> ExitCode {
+    let tools = match tools::find(full) {
+        Ok(tools) => tools,
+        Err(missing) => {
+            for line in missing {
+                eprintln!("{line}");
+            }
+            println!("0 passed, 1 failed");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut run = Run::start();
+    rust::check(&mut run);
+    if let Some(built) = c::build(&mut run, &tools) {
+        sandbox::during(&mut run, |run, address| c::test(run, &built, address));
+        if full {
+            sandbox::during(&mut run, |run, address| c::valgrind(run, &built, address));
+        }
+        if let Some(python) = python::install(&mut run, &tools.python, "venv") {
+            python::test(&mut run, &python);
+            rust::languages(&mut run, &built, &python);
+            sandbox::during(&mut run, |run, address| {
+                rust::examples(run, address);
+                c::examples(run, &built, address);
+                python::examples(run, &python, address);
+            });
+            sandbox::during(&mut run, |run, address| readme::run_every_block(run, &tools, &python, address));
+        }
+    }
+    if full {
+        rust::slow(&mut run);
+        python::other_versions(&mut run, &tools.python);
+    }
+    run.finish()
+}
+
+fn header() -> ExitCode {
+    let mut run = Run::start();
+    let test = run.cargo(["test", "--package", "activity-status-c", "--test", "header"]).env("UPDATE", "1");
+    run.step("include/activity_status.h", test);
+    run.finish()
+}

@@ -1,0 +1,61 @@
+//! The Python module: installed by pip into an environment of its own, then tested as a user would have it.
+
+use std::path::PathBuf;
+
+use crate::run::{Run, Step, workshop};
+use crate::rust::names;
+use crate::sandbox::Address;
+use crate::tools::answers;
+
+/// An environment with the module installed.
+pub(crate) struct Python {
+    pub(crate) interpreter: PathBuf,
+}
+
+pub(crate) fn install(run: &mut Run, python: &str, name: &str) -> Option<Python> {
+    let folder = workshop().join(name);
+    let make = Step::new(python).args(["-m", "venv", "--clear"]).args([&folder]);
+    let interpreter = folder.join("bin/python");
+    let pip = |arguments: &[&str]| {
+        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        Step::new(&interpreter).args(quiet).args(arguments)
+    };
+    let ok = run.step(&format!("{name}: a virtual environment"), make)
+        && run.step(
+            &format!("{name}: pip install the test tools"),
+            pip(&["-r", "tests/python/requirements.txt"]),
+        )
+        && run.step(
+            &format!("{name}: pip install ./bindings/python"),
+            pip(&["--force-reinstall", "./bindings/python"]),
+        );
+    ok.then_some(Python { interpreter })
+}
+
+pub(crate) fn test(run: &mut Run, python: &Python) {
+    let module = |arguments: &[&str]| Step::new(&python.interpreter).args(["-m"]).args(arguments);
+    run.step("pytest", module(&["pytest", "-q", "-rA", "tests/python"]));
+}
+
+pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
+    for name in names("examples/python", "py") {
+        let example = Step::new(&python.interpreter).args([format!("examples/python/{name}.py")]);
+        let example = example.args(address.arguments(&name));
+        run.step(&format!("examples/python/{name}.py"), example.envs(&address.environment()));
+    }
+}
+
+/// The same tests under every other Python that is here.
+pub(crate) fn other_versions(run: &mut Run, first: &str) {
+    for version in ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"] {
+        let python = format!("python{version}");
+        let is_it =
+            format!("import sys, venv, ensurepip; sys.exit('{version}' != '%d.%d' % sys.version_info[:2])");
+        if answers(&python, &["-c", &is_it]) && !answers(first, &["-c", &is_it]) {
+            if let Some(python) = install(run, &python, &format!("python{version}")) {
+                let tests = Step::new(&python.interpreter).args(["-m", "pytest", "-q", "tests/python"]);
+                run.step(&format!("pytest under Python {version}"), tests);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Runs every code block of the README against the sandbox, so that none of it can grow old.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::python::Python;
+use crate::run::{Run, Step, root, target, workshop};
+use crate::sandbox::Address;
+use crate::tools::Tools;
+
+struct Block {
+    language: String,
+    line: usize,
+    code: String,
+}
+
+pub(crate) fn run_every_block(run: &mut Run, tools: &Tools, python: &Python, address: &Address) {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
+    let blocks = blocks(&readme);
+    let languages: Vec<&str> = blocks.iter().map(|block| block.language.as_str()).collect();
+    let missing = ["rust", "c", "python", "sh"].iter().find(|language| !languages.contains(language));
+    run.check(
+        "the README has code in every language",
+        missing.map_or(Ok(()), |language| Err(format!("no {language}"))),
+    );
+    let folder = workshop().join("readme");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
+    for block in blocks {
+        let name = format!("README.md line {} ({})", block.line, block.language);
+        let step = match block.language.as_str() {
+            "rust" => rust(run, &folder, &block.code),
+            "c" => match c(run, tools, &folder, &block, &name) {
+                Some(step) => step,
+                None => continue,
+            },
+            "python" => {
+                let file = folder.join("block.py");
+                fs::write(&file, &block.code).expect("the target folder can be written");
+                Step::new(&python.interpreter).args([file])
+            }
+            "sh" => shell(python, &block.code),
+            "text" | "json" => continue,
+            other => {
+                run.check(&name, Err(format!("nobody knows how to run {other:?}; plain output is \"text\"")));
+                continue;
+            }
+        };
+        // A block that shows a job that fails ends with 1, and that is no fault of the block's.
+        run.step(&name, step.envs(&address.environment()).expect(&[0]));
+    }
+}
+
+fn blocks(markdown: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (i, line) in markdown.lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(language), None) => {
+                open = Some(Block { language: language.trim().to_owned(), line: i + 1, code: String::new() });
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => {
+                block.code.push_str(line);
+                block.code.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// A program of its own that depends on this project by path, as a user's would by version.
+fn rust(run: &Run, folder: &std::path::Path, code: &str) -> Step {
+    let root = root();
+    let manifest = format!(
+        "[package]\nname = \"readme\"\nedition = \"2024\"\n[workspace]\n[dependencies]\nactivity-status = {{ path = {:?} }}\nserde_json = \"1\"\n",
+        root.join("crates/core")
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
+    fs::write(folder.join("src/main.rs"), code).expect("the target folder can be written");
+    // The versions that were built already.
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file is there");
+    run.cargo(["run", "--quiet"]).dir(folder).env("CARGO_TARGET_DIR", target())
+}
+
+fn c(run: &mut Run, tools: &Tools, folder: &std::path::Path, block: &Block, name: &str) -> Option<Step> {
+    let (file, program): (PathBuf, PathBuf) = (folder.join("block.c"), folder.join("block"));
+    fs::write(&file, &block.code).expect("the target folder can be written");
+    let libraries = target().join("debug");
+    let compile = Step::new(&tools.cc)
+        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+        .args([root().join("include"), file, "-o".into(), program.clone(), "-L".into(), libraries.clone()])
+        .args(["-lactivity_status".to_owned(), format!("-Wl,-rpath,{}", libraries.display())]);
+    run.step(&format!("{name}, compile"), compile).then(|| Step::new(program))
+}
+
+/// A shell block, in the repository. Its `cargo xtask` lines are left out: this is one.
+fn shell(python: &Python, code: &str) -> Step {
+    let lines: Vec<&str> =
+        code.lines().filter(|line| !line.trim_start().starts_with("cargo xtask")).collect();
+    let scripts = python.interpreter.parent().expect("it lies in a folder").to_owned();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", scripts.display());
+    // Its paths begin with `target`, so cargo must build there.
+    Step::new("bash")
+        .args(["-euo", "pipefail", "-c", &lines.join("\n")])
+        .env("PATH", path)
+        .env_remove("CARGO_TARGET_DIR")
+}
