@@ -324,8 +324,7 @@ fn a_wait_that_runs_out_carries_the_last_status() {
             assert!(error.to_string().contains("In-Queue"), "{error}");
         }
         if seconds > 2 {
-            let last =
-                bench.diary().iter().filter(|line| line.ends_with("send")).next_back().cloned().unwrap();
+            let last = bench.diary().iter().rfind(|line| line.ends_with("send")).cloned().unwrap();
             assert!(
                 last.starts_with(&(seconds - 1).to_string()),
                 "the last look is a second before the end: {last}"

@@ -30,6 +30,8 @@ impl log::Log for Everything {
     fn flush(&self) {}
 }
 
+type Answering = Box<dyn Fn(&[u8]) -> Answer + Send + Sync>;
+
 #[test]
 fn no_text_holds_a_key_whatever_the_server_does() {
     log::set_logger(&Everything).unwrap();
@@ -42,7 +44,7 @@ fn no_text_holds_a_key_whatever_the_server_does() {
             serde_json::json!({ "ExceptionType": said, "ExceptionMessage": format!("you sent {said}") });
         json.to_string()
     };
-    let answers: Vec<Box<dyn Fn(&[u8]) -> Answer + Send + Sync>> = vec![
+    let answers: Vec<Answering> = vec![
         Box::new(move |request| Answer::Bytes(http(400, "application/json", echo(request).as_bytes()))),
         Box::new(move |request| Answer::Bytes(http(200, "application/json", echo(request).as_bytes()))),
         Box::new(|request| Answer::Bytes(http(500, "text/html", request))),
@@ -88,8 +90,20 @@ fn no_text_holds_a_key_whatever_the_server_does() {
         assert!(!shows_a_key(text), "{text}");
     }
 
-    // Keys in the URL, because they were asked for there: still in no text.
-    let server = RawServer::start(|request| Answer::Bytes(http(500, "text/plain", request)));
+    // Down to the last byte that is logged, with keys in headers and, because that was asked for, in the URL.
+    log::set_max_level(log::LevelFilter::Trace);
+    let server = RawServer::start(|_| Answer::Bytes(http(500, "text/plain", b"no")));
+    let client = impatient_client(server.url()).build().unwrap();
+    client.status(&Operation::ACTIVITY_CREATE, &RequestId::new("1").unwrap()).unwrap_err();
+    client.submit(&Operation::ACTIVITY_CREATE, BODY).unwrap_err();
+    let sent = server.requests().concat();
+    let sent = String::from_utf8_lossy(&sent);
+    assert!(
+        sent.contains(API_KEY)
+            && sent.contains(ACCESS_KEY)
+            && sent.contains(SECRET_KEY)
+            && !sent.contains("sealed")
+    );
     let in_url = Client::builder(
         Endpoint::url(server.url()).unwrap(),
         credentials().with_placement(KeyPlacement::Query),
@@ -99,8 +113,15 @@ fn no_text_holds_a_key_whatever_the_server_does() {
     let shown = format!("{call_log:?}");
     let error = client.submit(&Operation::TELEPHONY_LOG_CALL, call_log).unwrap_err();
     let text = format!("{shown} {error} {error:?} {}", LOGGED.lock().unwrap());
-    assert!(server.requests()[0].windows(TAIL.len()).any(|part| part == TAIL.as_bytes()));
+    assert!(text.contains("TRACE ureq_proto"), "the log was listened to");
+    assert!(server.requests()[2].windows(TAIL.len()).any(|part| part == TAIL.as_bytes()));
+    assert!(String::from_utf8_lossy(&server.requests()[2]).contains("accessKey=u%24r"));
     assert!(!shows_a_key(&text) && !text.contains("telephonyConn"), "{text}");
+    // ureq logs bytes in rows of sixteen, in hex and beside it as text: put together again they hold no key either.
+    let rows = text.lines().filter(|line| line.contains("ureq_proto::util"));
+    let bytes: String = rows.filter_map(|row| row.get(row.len().saturating_sub(16)..)).collect();
+    assert!(bytes.contains("x-api-key"), "the dump was put together: {bytes}");
+    assert!(!shows_a_key(&bytes) && !bytes.contains("telephonyConn") && bytes.contains("sealed-"), "{bytes}");
 }
 
 #[test]

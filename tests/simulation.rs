@@ -56,7 +56,7 @@ fn activity(n: usize, note: &str) -> String {
 
 /// 2,000 status calls by 8 threads; what the vendor saw, and how long it took.
 fn ask_2000_times(world: &World, client: &Client) -> (Book, f64) {
-    let id = client.submit(&OPERATION, &activity(0, "one")).unwrap();
+    let id = client.submit(&OPERATION, activity(0, "one")).unwrap();
     let started = world.clock.now();
     world.clock.run(8, |_| {
         for _ in 0..250 {
@@ -127,7 +127,7 @@ fn smaller_quotas_are_kept_too() {
             .call_deadline(Duration::from_secs(3600))
             .build();
         let client = client.unwrap();
-        let id = client.submit(&OPERATION, &activity(0, "one")).unwrap();
+        let id = client.submit(&OPERATION, activity(0, "one")).unwrap();
         world.clock.run(5, |_| {
             for _ in 0..8 {
                 client.status(&OPERATION, &id).expect("every question is answered");
@@ -162,7 +162,7 @@ fn jobs_come_to_their_outcomes_through_faults_and_none_is_made_twice() {
             let mut in_doubt = 0_u64;
             for n in 0..10 {
                 let note = if n % 5 == 0 { "sandbox:fail" } else { "fine" };
-                match client.submit(&OPERATION, &activity(worker * 10 + n, note)) {
+                match client.submit(&OPERATION, activity(worker * 10 + n, note)) {
                     Ok(id) => {
                         let outcome = if n % 5 == 0 { Outcome::Failed } else { Outcome::Succeeded };
                         known.push((id, outcome));
@@ -199,12 +199,12 @@ fn jobs_come_to_their_outcomes_through_faults_and_none_is_made_twice() {
 fn the_vendors_own_retries_are_waited_out() {
     let world = World::new(Settings::default());
     let client = world.client().build().unwrap();
-    let id = client.submit(&OPERATION, &activity(1, "sandbox:retry=3")).unwrap();
+    let id = client.submit(&OPERATION, activity(1, "sandbox:retry=3")).unwrap();
     let status = client.wait(&OPERATION, &id, &WaitOptions::new()).unwrap();
     assert_eq!(status.outcome(), Outcome::Succeeded);
     assert!(world.clock.now() > Duration::from_secs(30 + 120 + 420), "three steps of its ladder");
 
-    let id = client.submit(&OPERATION, &activity(2, "sandbox:never")).unwrap();
+    let id = client.submit(&OPERATION, activity(2, "sandbox:never")).unwrap();
     let error = client.wait(&OPERATION, &id, &WaitOptions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline, "ten steps last over nine hours");
     let patient =
@@ -217,7 +217,7 @@ fn metrics_are_read_from_the_queue() {
     let world = World::new(Settings::default());
     let client = world.client().build().unwrap();
     for n in 0..5 {
-        client.submit(&OPERATION, &activity(n, "fine")).unwrap();
+        client.submit(&OPERATION, activity(n, "fine")).unwrap();
     }
     let metrics = client.metrics(&OPERATION).unwrap();
     assert_eq!(metrics.pending(), Some(5));

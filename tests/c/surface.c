@@ -16,7 +16,8 @@
 #define MS UINT64_C(1000000)
 #define NONE astat_cstr(NULL)
 #define ACTIVITY ASTAT_LIT("activity.create")
-#define BODY ASTAT_LIT("{\"RelatedProspectId\":\"b8e49bf4\",\"ActivityEvent\":380,\"ActivityNote\":\"surface\"}")
+#define BODY_WITH(note) ASTAT_LIT("{\"RelatedProspectId\":\"b8e49bf4\",\"ActivityEvent\":380,\"ActivityNote\":\"" note "\"}")
+#define BODY BODY_WITH("surface")
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static int passed, failed;
@@ -82,7 +83,12 @@ static void failed_with(astat_code expected, astat_code code, const void *out, a
     astat_error_free(error);
 }
 
-#define FAILS(expected, code, out, error) failed_with(expected, code, out, error, __LINE__)
+/* The call comes first: C may read its arguments in any order. */
+#define FAILS(expected, call, out, error)                         \
+    do {                                                          \
+        const astat_code code_ = (call);                          \
+        failed_with((expected), code_, (out), (error), __LINE__); \
+    } while (0)
 
 /* The value of something that no call may leave as it is. */
 #define STALE(type) ((type *)(void *)&passed)
@@ -111,8 +117,10 @@ static astat_submitted *submit(const astat_client *client, astat_str body)
     astat_submitted *submitted = STALE(astat_submitted);
     astat_error *error = STALE(astat_error);
     CHECK(astat_client_submit(client, ACTIVITY, body, NULL, &submitted, &error) == ASTAT_OK);
-    if (!CHECK(error == NULL))
+    if (!CHECK(error == NULL)) {
         printf("    %s\n", astat_error_message(error).ptr);
+        astat_error_free(error);
+    }
     CHECK(submitted != NULL);
     return submitted;
 }
@@ -361,7 +369,7 @@ static void a_life(void)
 /* A job that failed is an answer. */
 static void a_failed_job(const astat_client *client)
 {
-    astat_submitted *submitted = submit(client, ASTAT_LIT("{\"ActivityNote\":\"sandbox:fail\"}"));
+    astat_submitted *submitted = submit(client, BODY_WITH("sandbox:fail"));
     astat_wait_options often = ASTAT_WAIT_OPTIONS_INIT;
     astat_status *status = NULL;
     often.first_pause_ns = 50 * MS;
@@ -376,7 +384,7 @@ static void a_failed_job(const astat_client *client)
 
 static void a_deadline(const astat_client *client)
 {
-    astat_submitted *submitted = submit(client, ASTAT_LIT("{\"ActivityNote\":\"sandbox:never\"}"));
+    astat_submitted *submitted = submit(client, BODY_WITH("sandbox:never"));
     const astat_str id = astat_submitted_request_id(submitted);
     astat_wait_options soon = ASTAT_WAIT_OPTIONS_INIT;
     astat_status *status = STALE(astat_status);

@@ -1,8 +1,6 @@
 //! What the tests across the crates share: the contract's vectors, a server that answers in whatever bytes a test
 //! wants, and keys that are easy to find in a text.
 
-#![allow(clippy::unwrap_used, reason = "a test may end with a panic")]
-
 mod raw_server;
 mod vectors;
 

@@ -1,20 +1,26 @@
 //! HTTP on ureq. The only file that names it.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse, Uri};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Proxy, SendBody};
+use zeroize::Zeroizing;
 
 use super::SystemClock;
 use crate::Error;
 use crate::endpoint::is_loopback;
-use crate::plugin::{Clock, Delivery, Failure, Head, Method, Request, Response, Transport, TransportError};
+use crate::plugin::{
+    Clock, Delivery, Failure, Head, Header, Method, Request, Response, Transport, TransportError,
+};
 
 /// How long each phase of an HTTP exchange may take. The client's deadline bounds their sum.
 ///
@@ -57,11 +63,13 @@ impl Default for Timeouts {
 ///
 /// It follows no redirect (one would carry the keys to another host), never retries, sends plain HTTP to this machine
 /// alone, and uses no proxy unless told. An answer over 10 MiB is refused. It keeps up to 64 connections open, remembers
-/// addresses for a minute, and starts no thread for a call whose address it remembers.
+/// addresses for a minute, and starts no thread for a call whose address it remembers. No log record of ureq's holds a
+/// key, at whatever level: in `KeyPlacement::Query` neither.
 #[derive(Debug)]
 pub struct UreqTransport {
     agent: Agent,
     known: Addresses,
+    sealed: Sealed,
 }
 
 const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -118,7 +126,9 @@ impl UreqTransport {
         let known = Addresses::default();
         let lookup = DefaultResolver::default();
         let resolver = RememberingResolver { lookup, known: known.clone(), clock: SystemClock::new() };
-        Ok(UreqTransport { agent: Agent::with_parts(config, DefaultConnector::default(), resolver), known })
+        let sealed = Sealed::new();
+        let connector = DefaultConnector::default().chain(sealed.clone());
+        Ok(UreqTransport { agent: Agent::with_parts(config, connector, resolver), known, sealed })
     }
 }
 
@@ -158,12 +168,20 @@ impl UreqTransport {
             Method::Get => "GET",
             Method::Post => "POST",
         };
-        let mut builder = HttpRequest::builder().method(method).uri(request.url);
+        let path_at = request.url.find("://").map_or(0, |scheme| scheme + 3);
+        let path_at = request.url[path_at..].find('/').map_or(request.url.len(), |slash| path_at + slash);
+        let (host, path) = request.url.split_at(path_at);
+        let mut stand_ins = StandIns::new(&self.sealed);
+        let url = format!("{host}{}", stand_ins.seal("/", path.strip_prefix('/').unwrap_or_default()));
+        let mut builder = HttpRequest::builder().method(method).uri(url);
         if let Some(bytes) = request.body {
             builder = builder.header("content-length", bytes.len());
         }
-        for header in request.headers {
-            builder = builder.header(header.name, header.value);
+        for Header { name, value } in request.headers {
+            builder = match name.starts_with("x-") {
+                true => builder.header(*name, stand_ins.seal("", value)),
+                false => builder.header(*name, *value),
+            };
         }
         let bare = builder.body(())?;
         let plain_allowed = bare.uri().host().is_some_and(is_loopback);
@@ -177,6 +195,144 @@ impl UreqTransport {
             Method::Get => self.agent.run(bare),
             Method::Post => self.agent.run(bare.map(|()| SendBody::from_reader(unsent))),
         }
+    }
+}
+
+/// Keeps keys out of ureq's log, which at its lowest level holds every byte that ureq writes: ureq is given stand-ins, and
+/// they are replaced by what they stand for on the last step, between ureq and the socket or TLS.
+#[derive(Clone)]
+struct Sealed {
+    /// Begins every stand-in. It cannot be guessed, so no body can hold one.
+    mark: Arc<str>,
+    made: Arc<AtomicU64>,
+    contents: Arc<Mutex<HashMap<String, Zeroizing<String>>>>,
+}
+
+impl Sealed {
+    fn new() -> Self {
+        let unguessable = RandomState::new().build_hasher().finish();
+        Sealed {
+            mark: format!("sealed-{unguessable:016x}-").into(),
+            made: Arc::default(),
+            contents: Arc::default(),
+        }
+    }
+
+    fn contents(&self) -> MutexGuard<'_, HashMap<String, Zeroizing<String>>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `bytes` with every stand-in replaced; nothing if there is none.
+    fn opened(&self, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mark = self.mark.as_bytes();
+        let find = |bytes: &[u8]| bytes.windows(mark.len()).position(|part| part == mark);
+        let mut next = find(bytes)?;
+        let contents = self.contents();
+        let (mut opened, mut rest) = (Zeroizing::new(Vec::with_capacity(bytes.len() + 512)), bytes);
+        loop {
+            let end = (next + mark.len() + NUMBER_WIDTH).min(rest.len());
+            opened.extend_from_slice(&rest[..next]);
+            let sealed = std::str::from_utf8(&rest[next..end]).ok().and_then(|name| contents.get(name));
+            opened.extend_from_slice(sealed.map_or(&rest[next..end], |text| text.as_bytes()));
+            rest = &rest[end..];
+            match find(rest) {
+                Some(found) => next = found,
+                None => break,
+            }
+        }
+        opened.extend_from_slice(rest);
+        Some(opened)
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed")
+    }
+}
+
+const NUMBER_WIDTH: usize = 16;
+
+/// The stand-ins of one call, forgotten when it is over.
+struct StandIns<'a> {
+    sealed: &'a Sealed,
+    names: Vec<String>,
+}
+
+impl<'a> StandIns<'a> {
+    fn new(sealed: &'a Sealed) -> Self {
+        StandIns { sealed, names: Vec::with_capacity(4) }
+    }
+
+    /// A stand-in for `text`, behind `prefix`.
+    fn seal(&mut self, prefix: &str, text: &str) -> String {
+        let number = self.sealed.made.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}{number:0NUMBER_WIDTH$x}", self.sealed.mark);
+        let stand_in = format!("{prefix}{name}");
+        self.sealed.contents().insert(name.clone(), Zeroizing::new(text.to_owned()));
+        self.names.push(name);
+        stand_in
+    }
+}
+
+impl Drop for StandIns<'_> {
+    fn drop(&mut self) {
+        let mut contents = self.sealed.contents();
+        for name in &self.names {
+            contents.remove(name);
+        }
+    }
+}
+
+impl<In: ureq::unversioned::transport::Transport> Connector<In> for Sealed {
+    type Out = Unsealing<In>;
+
+    fn connect(
+        &self,
+        _: &ConnectionDetails<'_>,
+        inner: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        Ok(inner.map(|inner| Unsealing { inner, sealed: self.clone() }))
+    }
+}
+
+/// A connection that replaces stand-ins as bytes leave.
+#[derive(Debug)]
+struct Unsealing<In> {
+    inner: In,
+    sealed: Sealed,
+}
+
+impl<In: ureq::unversioned::transport::Transport> ureq::unversioned::transport::Transport for Unsealing<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let Some(opened) = self.sealed.opened(&self.inner.buffers().output()[..amount]) else {
+            return self.inner.transmit_output(amount, timeout);
+        };
+        let mut rest = &opened[..];
+        while !rest.is_empty() {
+            let output = self.inner.buffers().output();
+            let (now, later) = rest.split_at(rest.len().min(output.len()));
+            output[..now.len()].copy_from_slice(now);
+            self.inner.transmit_output(now.len(), timeout)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.inner.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
     }
 }
 
