@@ -317,8 +317,8 @@ impl Client {
     ) -> Result<Call<'a>, Error> {
         let Some((keys, placement)) = self.credentials.submit_keys() else {
             return Err(Error::config(
-                "a submit needs the access key and the secret key besides the API key; all three are in the vendor's \
-                 Settings > API and Webhooks",
+                "a submit needs the access key and the secret key besides the API key; they are in the vendor's \
+                 My Account > Settings > API and Webhooks",
             ));
         };
         let mut url = Zeroizing::new(format!("{}{}", self.endpoint.as_str(), operation.submit_path()));

@@ -8,8 +8,9 @@ use crate::wire::QUERY;
 
 /// The account's keys. Nothing that prints or serialises shows them, and they are wiped from memory on drop.
 ///
-/// All three are found in the vendor's *Settings > API and Webhooks*. Asking needs the API key alone; submitting
-/// needs the access key and the secret key too.
+/// Asking needs the API key alone; submitting needs the access key and the secret key too. Those two are found in the
+/// vendor's *My Account > Settings > API and Webhooks* [docs]; the API key belongs to the Async API's host of the account's
+/// region, under *API Host and Key* on the vendor's page about the Async API [docs].
 ///
 /// ```
 /// use activity_status::Credentials;
@@ -106,9 +107,7 @@ fn checked(which: &str, key: &str) -> Result<Zeroizing<String>, Error> {
     } else {
         return Ok(Zeroizing::new(key.to_owned()));
     };
-    Err(Error::config(format!(
-        "the {which} {problem}; copy it from the vendor's Settings > API and Webhooks"
-    )))
+    Err(Error::config(format!("the {which} {problem}; copy it once more, and nothing with it")))
 }
 
 /// The least part of a key that is masked where it stands alone: an echo of a key's beginning gives it half away.

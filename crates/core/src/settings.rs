@@ -118,7 +118,7 @@ impl Settings {
     fn credentials(&self) -> Result<Credentials, Error> {
         let Some(api_key) = self.get("api_key") else {
             return Err(Error::config(
-                "no api_key is given; it is in the vendor's Settings > API and Webhooks",
+                "no api_key is given: the x-api-key of the account's region, see the vendor's page about the Async API",
             ));
         };
         let mut keys = Credentials::new(api_key)?;
