@@ -116,27 +116,30 @@ fn verdict(operation: &Operation, answer: Result<JobStatus, Error>) -> Verdict {
     }
 }
 
-/// The C program prints `case ID`, then for each field its name, its length and as many bytes, or `-` for none.
+/// The C program prints `case ID`, then for each field its name and `-`, or its length and as many bytes.
 fn in_c(server: &Server, cases: &[Case]) -> Verdicts {
     let printed = run(Command::new(tool("ASTAT_TEST_C")).arg(server.url()), server, cases);
     let mut records: BTreeMap<String, BTreeMap<String, Option<String>>> = BTreeMap::new();
     let (mut rest, mut id) = (&printed[..], String::new());
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let line = std::str::from_utf8(&rest[..end]).expect("its lines are text").to_owned();
-        rest = &rest[end + 1..];
-        match line.trim_end().split(' ').collect::<Vec<_>>()[..] {
-            ["case", case] => id = case.to_owned(),
-            [field, "-"] => {
-                records.entry(id.clone()).or_default().insert(field.to_owned(), None);
-            }
-            [field, length] => {
-                let length: usize = length.parse().expect("a length");
-                let text = String::from_utf8(rest[..length].to_vec()).expect("texts are UTF-8");
-                rest = &rest[length + 1..];
-                records.entry(id.clone()).or_default().insert(field.to_owned(), Some(text));
-            }
-            _ => panic!("a line of another form: {line:?}"),
+    let mut word = |rest: &mut &[u8]| {
+        let end = rest.iter().position(|byte| b" \n".contains(byte))?;
+        let word = String::from_utf8(rest[..end].to_vec()).expect("names and lengths are text");
+        *rest = &rest[end + 1..];
+        Some(word)
+    };
+    while let Some(field) = word(&mut rest) {
+        let value = word(&mut rest).expect("a value follows");
+        if field == "case" {
+            id = value;
+            continue;
         }
+        let text = (value != "-").then(|| {
+            let length: usize = value.parse().expect("a length");
+            let text = String::from_utf8(rest[..length].to_vec()).expect("texts are UTF-8");
+            rest = &rest[length + 1..];
+            text
+        });
+        records.entry(id.clone()).or_default().insert(field, text);
     }
     let read = |(id, mut fields): (String, BTreeMap<String, Option<String>>)| {
         let json = fields.remove("json").flatten();

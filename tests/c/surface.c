@@ -1,8 +1,8 @@
 /*
  * Tries every function of the library against a sandbox: surface BASE_URL
  *
- * The keys of the sandbox are in the environment. It prints each check that failed and, at the end, how many passed;
- * it ends with 0 if all did.
+ * The keys of the sandbox are in the environment. It prints each check that failed and, at the end, how many
+ * passed; it ends with 0 if all did.
  */
 #include <activity_status.h>
 
@@ -16,7 +16,8 @@
 #define MS UINT64_C(1000000)
 #define NONE astat_cstr(NULL)
 #define ACTIVITY ASTAT_LIT("activity.create")
-#define BODY_WITH(note) ASTAT_LIT("{\"RelatedProspectId\":\"b8e49bf4\",\"ActivityEvent\":380,\"ActivityNote\":\"" note "\"}")
+#define BODY_WITH(note) \
+    ASTAT_LIT("{\"RelatedProspectId\":\"b8e49bf4\",\"ActivityEvent\":380,\"ActivityNote\":\"" note "\"}")
 #define BODY BODY_WITH("surface")
 
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
@@ -70,8 +71,8 @@ static void failed_with(astat_code expected, astat_code code, const void *out, a
                error ? astat_error_message(error).ptr : "no error");
     check(out == NULL, "a failed call gave a result", line);
     if (check(error != NULL, "a failed call gave no error", line)) {
-        const astat_str texts[] = {astat_error_message(error), astat_error_json(error), astat_error_exception_type(error),
-                                   astat_error_exception_message(error)};
+        const astat_str texts[] = {astat_error_message(error), astat_error_json(error),
+                                   astat_error_exception_type(error), astat_error_exception_message(error)};
         size_t i;
         check(astat_error_code(error) == expected, "the error has another code", line);
         check(is(astat_error_kind(error), word.ptr), "the error has another kind", line);
@@ -103,7 +104,8 @@ static astat_client *client_with(astat_str key, astat_str url, const char *const
     CHECK(astat_config_set_keys(config, key, access_key, secret_key, &error) == ASTAT_OK);
     CHECK(astat_config_set(config, ASTAT_LIT("base_url"), url, NULL) == ASTAT_OK);
     for (i = 0; i < count; i++)
-        CHECK(astat_config_set(config, astat_cstr(settings[i][0]), astat_cstr(settings[i][1]), &error) == ASTAT_OK);
+        CHECK(astat_config_set(config, astat_cstr(settings[i][0]), astat_cstr(settings[i][1]), &error)
+              == ASTAT_OK);
     CHECK(astat_client_new(config, &client, &error) == ASTAT_OK);
     CHECK(error == NULL);
     astat_config_free(config);
@@ -203,9 +205,11 @@ static void the_settings(void)
     FAILS(ASTAT_E_CONFIG, astat_client_new(config, &client, &error), client, error);
     CHECK(astat_config_set_keys(config, ASTAT_LIT("key"), ASTAT_LIT("one of two"), NONE, NULL) == ASTAT_OK);
     FAILS(ASTAT_E_CONFIG, astat_client_new(config, &client, &error), client, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_config_set_keys(config, ASTAT_LIT("\xff"), NONE, NONE, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_config_set_keys(config, ASTAT_LIT("\xff"), NONE, NONE, &error), NULL,
+          error);
     FAILS(ASTAT_E_ARGUMENT, astat_config_set(config, ASTAT_LIT("\xff"), NONE, &error), NULL, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_config_set(config, ASTAT_LIT("quota"), ASTAT_LIT("\xff"), &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_config_set(config, ASTAT_LIT("quota"), ASTAT_LIT("\xff"), &error), NULL,
+          error);
     astat_config_free(config);
 }
 
@@ -219,20 +223,26 @@ static void null_in_each_place(const astat_client *client)
     astat_error *error = STALE(astat_error);
     const astat_str id = ASTAT_LIT("1");
 
-    FAILS(ASTAT_E_ARGUMENT, astat_config_set(NULL, ASTAT_LIT("quota"), ASTAT_LIT("1/1s"), &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_config_set(NULL, ASTAT_LIT("quota"), ASTAT_LIT("1/1s"), &error), NULL,
+          error);
     FAILS(ASTAT_E_CONFIG, astat_config_set(config, NONE, ASTAT_LIT("1/1s"), &error), NULL, error);
     CHECK(astat_config_set(config, ASTAT_LIT("quota"), NONE, &error) == ASTAT_OK && !error);
     FAILS(ASTAT_E_ARGUMENT, astat_config_set_keys(NULL, id, id, id, &error), NULL, error);
     CHECK(astat_config_set_keys(config, NONE, NONE, NONE, &error) == ASTAT_OK && !error);
-    FAILS(ASTAT_E_ARGUMENT, astat_config_add_operation(NULL, id, ASTAT_LIT("/x"), NONE, NONE, &error), NULL, error);
-    FAILS(ASTAT_E_CONFIG, astat_config_add_operation(config, NONE, ASTAT_LIT("/x"), NONE, NONE, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_config_add_operation(NULL, id, ASTAT_LIT("/x"), NONE, NONE, &error), NULL,
+          error);
+    FAILS(ASTAT_E_CONFIG, astat_config_add_operation(config, NONE, ASTAT_LIT("/x"), NONE, NONE, &error), NULL,
+          error);
     FAILS(ASTAT_E_CONFIG, astat_config_add_operation(config, id, NONE, NONE, NONE, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_new(NULL, &new_client, &error), new_client, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_new(config, NULL, &error), NULL, error);
 
-    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(NULL, ACTIVITY, BODY, NULL, &submitted, &error), submitted, error);
-    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, NONE, BODY, NULL, &submitted, &error), submitted, error);
-    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, ACTIVITY, NONE, NULL, &submitted, &error), submitted, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(NULL, ACTIVITY, BODY, NULL, &submitted, &error), submitted,
+          error);
+    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, NONE, BODY, NULL, &submitted, &error), submitted,
+          error);
+    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, ACTIVITY, NONE, NULL, &submitted, &error), submitted,
+          error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, ACTIVITY, BODY, NULL, NULL, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_status(NULL, ACTIVITY, id, &status, &error), status, error);
     FAILS(ASTAT_E_CONFIG, astat_client_status(client, NONE, id, &status, &error), status, error);
@@ -308,10 +318,11 @@ static void odd_texts(const astat_client *client)
     for (i = 0; i < COUNT(texts); i++) {
         const astat_str text = astat_text(texts[i].bytes, texts[i].len);
         FAILS(texts[i].as_id, astat_client_status(client, ACTIVITY, text, &status, &error), status, error);
-        FAILS(texts[i].as_id, astat_client_wait(client, ACTIVITY, text, NULL, &status, &error), status, error);
-        FAILS(texts[i].as_id, astat_client_metrics(client, text, &metrics, &error), metrics, error);
-        FAILS(texts[i].as_body, astat_client_submit(client, ACTIVITY, text, NULL, &submitted, &error), submitted,
+        FAILS(texts[i].as_id, astat_client_wait(client, ACTIVITY, text, NULL, &status, &error), status,
               error);
+        FAILS(texts[i].as_id, astat_client_metrics(client, text, &metrics, &error), metrics, error);
+        FAILS(texts[i].as_body, astat_client_submit(client, ACTIVITY, text, NULL, &submitted, &error),
+              submitted, error);
     }
 }
 
@@ -373,7 +384,8 @@ static void a_failed_job(const astat_client *client)
     astat_wait_options often = ASTAT_WAIT_OPTIONS_INIT;
     astat_status *status = NULL;
     often.first_pause_ns = 50 * MS;
-    CHECK(astat_client_wait(client, ACTIVITY, astat_submitted_request_id(submitted), &often, &status, NULL) == ASTAT_OK);
+    CHECK(astat_client_wait(client, ACTIVITY, astat_submitted_request_id(submitted), &often, &status, NULL)
+          == ASTAT_OK);
     CHECK(astat_status_outcome(status) == ASTAT_FAILED);
     CHECK(is(astat_status_outcome_name(status), "failed"));
     CHECK(astat_status_reason(status).len > 0);
@@ -415,7 +427,8 @@ static void submit_options(const astat_client *client)
                                 {ASTAT_LIT("postUpdatedLead"), ASTAT_LIT("true")}};
     const astat_pair key_in_query[] = {{ASTAT_LIT("accessKey"), ASTAT_LIT("wr0ng-s3cr3t")}};
     const astat_pair not_text[] = {{ASTAT_LIT("leadId"), ASTAT_LIT("\xff")}};
-    const astat_str lead_update = ASTAT_LIT("lead.update"), body = ASTAT_LIT("[{\"Attribute\":\"City\",\"Value\":\"Pune\"}]");
+    const astat_str lead_update = ASTAT_LIT("lead.update"),
+                    body = ASTAT_LIT("[{\"Attribute\":\"City\",\"Value\":\"Pune\"}]");
     astat_submit_options options = ASTAT_SUBMIT_OPTIONS_INIT;
     astat_submitted *submitted = NULL;
     astat_error *error = NULL;
@@ -428,23 +441,26 @@ static void submit_options(const astat_client *client)
 
     options.query = key_in_query;
     options.query_count = 1;
-    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, lead_update, body, &options, &submitted, &error), submitted, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, lead_update, body, &options, &submitted, &error),
+          submitted, error);
     options.query = not_text;
-    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error), submitted,
-          error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error),
+          submitted, error);
     options.query = NULL;
-    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error), submitted,
-          error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error),
+          submitted, error);
 
     options.query_count = 0;
     options.path_tail = ASTAT_LIT("connector-key");
-    CHECK(astat_client_submit(client, ASTAT_LIT("telephony.logcall"), body, &options, &submitted, &error) == ASTAT_OK);
+    CHECK(astat_client_submit(client, ASTAT_LIT("telephony.logcall"), body, &options, &submitted, &error)
+          == ASTAT_OK);
     astat_submitted_free(submitted);
     options.path_tail = ASTAT_LIT("");
-    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, lead_update, body, &options, &submitted, &error), submitted, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_submit(client, lead_update, body, &options, &submitted, &error),
+          submitted, error);
     options.path_tail = ASTAT_LIT("\xff");
-    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error), submitted,
-          error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, lead_update, body, &options, &submitted, &error),
+          submitted, error);
 }
 
 /* Programs that were compiled with an older or a newer header. */
@@ -468,23 +484,25 @@ static void other_headers(const astat_client *client)
 
     for (i = 0; i < COUNT(never_set); i++) {
         newer_wait.known.struct_size = newer_submit.known.struct_size = never_set[i];
-        FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error), status,
-              error);
-        FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error), other,
-              error);
+        FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error),
+              status, error);
+        FAILS(ASTAT_E_ARGUMENT,
+              astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error), other, error);
     }
 
     newer_wait.known.struct_size = sizeof newer_wait;
     newer_submit.known.struct_size = sizeof newer_submit;
     CHECK(astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error) == ASTAT_OK && !error);
     astat_status_free(status);
-    CHECK(astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error) == ASTAT_OK
+          && !error);
     astat_submitted_free(other);
 
     newer_wait.later = newer_submit.later = 1;
-    FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error), status, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error), other,
-          error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error),
+          status, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error),
+          other, error);
 
     /* What lies after an older caller's struct is not read, whatever it is. */
     newer_wait.known.struct_size = offsetof(astat_wait_options, longest_pause_ns);
@@ -493,7 +511,8 @@ static void other_headers(const astat_client *client)
     astat_status_free(status);
     newer_submit.known.struct_size = offsetof(astat_submit_options, path_tail);
     newer_submit.known.path_tail = astat_text(NULL, 1);
-    CHECK(astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error) == ASTAT_OK
+          && !error);
     astat_submitted_free(other);
     astat_submitted_free(submitted);
 }
@@ -509,27 +528,34 @@ static void operations(void)
 
     CHECK(astat_config_set_keys(config, api_key, access_key, secret_key, NULL) == ASTAT_OK);
     CHECK(astat_config_set(config, ASTAT_LIT("base_url"), astat_cstr(base_url), NULL) == ASTAT_OK);
-    FAILS(ASTAT_E_CONFIG, astat_config_add_operation(config, ASTAT_LIT("a b"), ASTAT_LIT("/x"), NONE, NONE, &error),
-          NULL, error);
-    FAILS(ASTAT_E_CONFIG, astat_config_add_operation(config, ASTAT_LIT("x"), ASTAT_LIT("/x"), ASTAT_LIT("?"), NONE, &error),
-          NULL, error);
-    FAILS(ASTAT_E_ARGUMENT,
-          astat_config_add_operation(config, ASTAT_LIT("x"), ASTAT_LIT("/x"), NONE, ASTAT_LIT("\xff"), &error), NULL,
+    FAILS(ASTAT_E_CONFIG,
+          astat_config_add_operation(config, ASTAT_LIT("a b"), ASTAT_LIT("/x"), NONE, NONE, &error), NULL,
           error);
+    FAILS(ASTAT_E_CONFIG,
+          astat_config_add_operation(config, ASTAT_LIT("x"), ASTAT_LIT("/x"), ASTAT_LIT("?"), NONE, &error),
+          NULL, error);
+    FAILS(
+        ASTAT_E_ARGUMENT,
+        astat_config_add_operation(config, ASTAT_LIT("x"), ASTAT_LIT("/x"), NONE, ASTAT_LIT("\xff"), &error),
+        NULL, error);
     CHECK(astat_config_add_operation(config, ASTAT_LIT("nowhere"), ASTAT_LIT("/no/where"), NONE, NONE, &error)
           == ASTAT_OK);
     CHECK(astat_config_add_operation(config, ASTAT_LIT("mine"), ASTAT_LIT("/no/where"),
-                                     ASTAT_LIT("/activity/create/status"), ASTAT_LIT("/activity/create/metrics"), &error)
+                                     ASTAT_LIT("/activity/create/status"),
+                                     ASTAT_LIT("/activity/create/metrics"), &error)
           == ASTAT_OK);
     /* A known name with other paths, of which the last counts. */
-    CHECK(astat_config_add_operation(config, ASTAT_LIT("lead.capture"), ASTAT_LIT("/no/where"), NONE, NONE, &error)
+    CHECK(astat_config_add_operation(config, ASTAT_LIT("lead.capture"), ASTAT_LIT("/no/where"), NONE, NONE,
+                                     &error)
           == ASTAT_OK);
-    CHECK(astat_config_add_operation(config, ASTAT_LIT("lead.capture"), ASTAT_LIT("/activity/create"), NONE, NONE, &error)
+    CHECK(astat_config_add_operation(config, ASTAT_LIT("lead.capture"), ASTAT_LIT("/activity/create"), NONE,
+                                     NONE, &error)
           == ASTAT_OK);
     CHECK(astat_client_new(config, &client, &error) == ASTAT_OK);
     astat_config_free(config);
 
-    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, ASTAT_LIT("activity.crate"), &metrics, &error), metrics, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, ASTAT_LIT("activity.crate"), &metrics, &error),
+          metrics, error);
     CHECK(astat_client_metrics(client, ASTAT_LIT("nowhere"), &metrics, &error) == ASTAT_E_NOT_FOUND);
     CHECK(is(astat_error_operation(error), "nowhere") && astat_error_http_status(error) == 404);
     FAILS(ASTAT_E_NOT_FOUND, ASTAT_E_NOT_FOUND, metrics, error);
@@ -537,8 +563,9 @@ static void operations(void)
     astat_metrics_free(metrics);
 
     CHECK(astat_client_submit(client, ASTAT_LIT("lead.capture"), BODY, NULL, &submitted, &error) == ASTAT_OK);
-    CHECK(astat_client_status(client, ASTAT_LIT("mine"), astat_submitted_request_id(submitted), &status, &error)
-          == ASTAT_OK);
+    CHECK(
+        astat_client_status(client, ASTAT_LIT("mine"), astat_submitted_request_id(submitted), &status, &error)
+        == ASTAT_OK);
     CHECK(is(astat_status_task_type(status), "Activity Create"));
     CHECK(holds(astat_status_json(status), "\"operation\":\"mine\""));
     astat_status_free(status);
@@ -563,7 +590,8 @@ static void errors(const astat_client *client)
     CHECK(is(astat_error_request_id(error), id.ptr) && is(astat_error_operation(error), "activity.create"));
     CHECK(holds(astat_error_exception_type(error), "MX"));
     CHECK(astat_error_exception_message(error).len > 0);
-    CHECK(holds(astat_error_json(error), "\"kind\":\"unauthorized\"") && holds(astat_error_json(error), "401"));
+    CHECK(holds(astat_error_json(error), "\"kind\":\"unauthorized\"")
+          && holds(astat_error_json(error), "401"));
     CHECK(astat_error_last_status(error) == NULL);
     FAILS(ASTAT_E_UNAUTHORIZED, ASTAT_E_UNAUTHORIZED, status, error);
 
@@ -588,11 +616,13 @@ static void *ask_in_a_thread(void *argument)
         astat_submitted *submitted = submit(client, BODY);
         astat_status *status = NULL;
         astat_error *error = NULL;
-        CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), &status, &error) == ASTAT_OK);
+        CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), &status, &error)
+              == ASTAT_OK);
         CHECK(is(astat_status_request_id(status), astat_submitted_request_id(submitted).ptr));
         astat_status_free(status);
-        FAILS(ASTAT_E_NOT_FOUND, astat_client_status(client, ACTIVITY, ASTAT_LIT("no-such-job"), &status, &error),
-              status, error);
+        FAILS(ASTAT_E_NOT_FOUND,
+              astat_client_status(client, ACTIVITY, ASTAT_LIT("no-such-job"), &status, &error), status,
+              error);
         astat_submitted_free(submitted);
     }
     astat_client_free(client);
@@ -620,8 +650,9 @@ int main(int argc, char **argv)
     access_key = astat_cstr(getenv("ACTIVITY_STATUS_ACCESS_KEY"));
     secret_key = astat_cstr(getenv("ACTIVITY_STATUS_SECRET_KEY"));
     if (argc != 2 || !api_key.len || !access_key.len || !secret_key.len) {
-        fprintf(stderr, "usage: surface BASE_URL, with the keys of a sandbox in ACTIVITY_STATUS_API_KEY, _ACCESS_KEY "
-                        "and _SECRET_KEY\n");
+        fprintf(stderr,
+                "usage: surface BASE_URL, with the keys of a sandbox in ACTIVITY_STATUS_API_KEY, _ACCESS_KEY "
+                "and _SECRET_KEY\n");
         return 2;
     }
     base_url = argv[1];

@@ -1,5 +1,6 @@
 /*
- * Asks how jobs stand and writes every field out exactly, for comparison with the other languages: verdict BASE_URL
+ * Asks how jobs stand and writes every field out exactly, for comparison with the other languages: verdict
+ * BASE_URL
  *
  * Reads lines "OPERATION REQUEST_ID" and writes for each
  *
@@ -21,12 +22,18 @@ static const struct {
     const char *name;
     status_text text;
 } FIELDS[] = {
-    {"outcome", astat_status_outcome_name},     {"state", astat_status_state},
-    {"task_type", astat_status_task_type},      {"reason", astat_status_reason},
-    {"current_step", astat_status_current_step}, {"last_step", astat_status_last_step},
-    {"request_body", astat_status_request_body}, {"message", astat_status_message},
-    {"created_id", astat_status_created_id},    {"related_id", astat_status_related_id},
+    {"outcome", astat_status_outcome_name},
+    {"state", astat_status_state},
+    {"task_type", astat_status_task_type},
+    {"reason", astat_status_reason},
+    {"current_step", astat_status_current_step},
+    {"last_step", astat_status_last_step},
+    {"request_body", astat_status_request_body},
+    {"message", astat_status_message},
+    {"created_id", astat_status_created_id},
+    {"related_id", astat_status_related_id},
     {"raw", astat_status_raw},
+    {"json", astat_status_json},
 };
 
 static void field(const char *name, astat_str text)
@@ -56,6 +63,7 @@ static void failure(const astat_error *error)
     field("resend", astat_error_resend_name(error));
     field("vendor_type", astat_error_exception_type(error));
     field("vendor_message", astat_error_exception_message(error));
+    field("json", astat_error_json(error));
 }
 
 static astat_client *client_at(const char *base_url)
@@ -63,15 +71,15 @@ static astat_client *client_at(const char *base_url)
     astat_config *config = astat_config_new();
     astat_client *client = NULL;
     astat_error *error = NULL;
-    const int ok = astat_config_set(config, ASTAT_LIT("base_url"), astat_cstr(base_url), &error) == ASTAT_OK
-                   && astat_config_set(config, ASTAT_LIT("max_attempts"), ASTAT_LIT("1"), &error) == ASTAT_OK
-                   /* A refusal (429) is repeated all the same, for as long as the deadline allows. */
-                   && astat_config_set(config, ASTAT_LIT("call_deadline"), ASTAT_LIT("2s"), &error) == ASTAT_OK
-                   && astat_config_set(config, ASTAT_LIT("quota"), ASTAT_LIT("1000/0.01s"), &error) == ASTAT_OK
-                   && astat_config_set_keys(config, astat_cstr(getenv("ACTIVITY_STATUS_API_KEY")),
-                                            astat_cstr(getenv("ACTIVITY_STATUS_ACCESS_KEY")),
-                                            astat_cstr(getenv("ACTIVITY_STATUS_SECRET_KEY")), &error) == ASTAT_OK
-                   && astat_client_new(config, &client, &error) == ASTAT_OK;
+    const int ok =
+        astat_config_set(config, ASTAT_LIT("base_url"), astat_cstr(base_url), &error) == ASTAT_OK
+        && astat_config_set(config, ASTAT_LIT("max_attempts"), ASTAT_LIT("1"), &error) == ASTAT_OK
+        && astat_config_set(config, ASTAT_LIT("quota"), ASTAT_LIT("1000/0.1s"), &error) == ASTAT_OK
+        && astat_config_set_keys(config, astat_cstr(getenv("ACTIVITY_STATUS_API_KEY")),
+                                 astat_cstr(getenv("ACTIVITY_STATUS_ACCESS_KEY")),
+                                 astat_cstr(getenv("ACTIVITY_STATUS_SECRET_KEY")), &error)
+               == ASTAT_OK
+        && astat_client_new(config, &client, &error) == ASTAT_OK;
 
     if (!ok)
         fprintf(stderr, "%s\n", astat_error_message(error).ptr);

@@ -60,6 +60,7 @@ class Vendor:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # Head and body in one packet.
 
             def handle_any(self) -> None:
                 url = urlsplit(self.path)

@@ -23,7 +23,7 @@ def body(case: dict[str, Any]) -> bytes:
 
 def raw(case: dict[str, Any]) -> str:
     """A byte order mark is of the encoding, not of the text."""
-    return body(case).decode().lstrip("\ufeff")
+    return body(case).decode().removeprefix("\ufeff")
 
 
 def named(cases: list[dict[str, Any]]) -> Any:

@@ -1,1 +1,30 @@
-//! The C library.
+//! The C library: a thin layer over the core, and the only place of the project with unsafe code.
+//!
+//! The header `include/activity_status.h` is made from these files, in the order of the modules below, and their
+//! comments are its documentation. What holds for all functions stands once, at the top of the header
+//! (`cbindgen.toml`). `guard` keeps panics in, `handle` says who owns what, `options` lets structs grow.
+
+#[cfg(panic = "abort")]
+compile_error!("the C library turns panics into ASTAT_E_PANIC, which needs panic = \"unwind\"");
+
+mod guard;
+mod handle;
+mod options;
+
+mod text;
+
+mod version;
+
+mod code;
+
+mod error;
+
+mod config;
+
+mod client;
+
+mod submitted;
+
+mod status;
+
+mod metrics;

@@ -29,6 +29,11 @@ pub(crate) fn build(run: &mut Run, tools: &Tools) -> Option<Built> {
     }
     let folder = workshop().join("c");
     fs::create_dir_all(&folder).expect("the target folder can be written");
+    // Programs ask for the library by its soname.
+    let soname = target().join("debug/libactivity_status.so.0");
+    let _ = fs::remove_file(&soname);
+    let linked = std::os::unix::fs::symlink("libactivity_status.so", &soname);
+    run.check("the library's soname", linked.map_err(|error| error.to_string()));
     header(run, tools);
     let mut all_built = true;
     for (source, ending, compiler, standard) in [
@@ -42,11 +47,11 @@ pub(crate) fn build(run: &mut Run, tools: &Tools) -> Option<Built> {
             let libraries = target().join("debug");
             let compile = Step::new(compiler)
                 .args(STRICT)
-                .args(["-g", standard, "-I"])
+                .args(["-g", standard, "-D_POSIX_C_SOURCE=200809L", "-I"])
                 .args([root().join("include"), file])
                 .args(["-o".into(), program])
                 .args(["-L".into(), libraries.clone()])
-                .args(["-lactivity_status", "-lpthread"])
+                .args(["-lactivity_status", "-lpthread", "-lm"])
                 .args([format!("-Wl,-rpath,{}", libraries.display())]);
             all_built &= run.step(&format!("compile {source}/{name}.{ending}"), compile);
         }

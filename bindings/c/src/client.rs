@@ -1,0 +1,404 @@
+//! The client and its four calls.
+
+use std::mem::{offset_of, size_of};
+use std::time::Duration;
+
+use activity_status::{Client, Operation, RequestId, Submission, WaitOptions};
+
+use crate::code::astat_code;
+use crate::config::astat_config;
+use crate::error::{Failure, astat_error};
+use crate::metrics::astat_metrics;
+use crate::options::{self, Options};
+use crate::status::astat_status;
+use crate::submitted::astat_submitted;
+use crate::text::astat_str;
+use crate::{guard, handle};
+
+/// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
+/// they are made in, and draw on one quota.
+pub struct astat_client {
+    client: Client,
+    /// Those of the configuration; a later one replaces an earlier or a known one of the same name.
+    operations: Vec<Operation>,
+}
+
+/// A time in nanoseconds that is not given: the default.
+pub const ASTAT_NS_NONE: u64 = u64::MAX;
+
+/// A name and a value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct astat_pair {
+    /// The name.
+    pub name: astat_str,
+    /// The value.
+    pub value: astat_str,
+}
+
+/// What two operations add to the address of a submit. Begin with ASTAT_SUBMIT_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct astat_submit_options {
+    /// sizeof(astat_submit_options): tells the library which members the program knows.
+    pub struct_size: usize,
+    /// Parameters of the query string, such as the leadId of "lead.update". The library escapes them.
+    pub query: *const astat_pair,
+    /// How many.
+    pub query_count: usize,
+    /// A last segment of the path: the key of the connector for "telephony.logcall". It is treated as a secret.
+    pub path_tail: astat_str,
+}
+
+/// How long to wait for a job, and how often to ask. Begin with ASTAT_WAIT_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct astat_wait_options {
+    /// sizeof(astat_wait_options): tells the library which members the program knows.
+    pub struct_size: usize,
+    /// How long the whole wait may take, in nanoseconds. ASTAT_NS_NONE is an hour.
+    pub deadline_ns: u64,
+    /// The pause between the first question and the second, in nanoseconds. ASTAT_NS_NONE is a second.
+    pub first_pause_ns: u64,
+    /// The longest pause between two questions, in nanoseconds: pauses grow by half. ASTAT_NS_NONE is 15 seconds.
+    pub longest_pause_ns: u64,
+}
+
+/// Makes a client of a configuration, which it copies. No connection is made yet.
+///
+/// *out is the client; free it with astat_client_free. ASTAT_E_CONFIG for a setting that is missing or makes no sense.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_new(
+    config: *const astat_config,
+    out: *mut *mut astat_client,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles and out parameters.
+    unsafe {
+        guard::call(out, err, || {
+            let config = handle::lend(config, "config")?;
+            let client = config.settings.builder()?.build()?;
+            Ok(astat_client { client, operations: config.operations.clone() })
+        })
+    }
+}
+
+/// Makes the caller an owner of the client once more, for another thread say: each owner frees it once. It returns
+/// the same handle, and NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_ref(client: *const astat_client) -> *mut astat_client {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(client) })
+}
+
+/// Ends one ownership of a client; with the last, its connections close and its keys are wiped from memory. No call
+/// of this owner may be running. NULL is nothing to do. Statuses and errors live on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_free(client: *mut astat_client) {
+    // SAFETY: the caller owns it, and gives it up.
+    guard::quiet((), || unsafe { handle::release(client) });
+}
+
+/// Sends one job.
+///
+/// operation is a name such as "activity.create" (see the top of this header); body is a JSON object or array, sent
+/// byte for byte; options may be NULL. *out holds the id that the vendor gave the job; free it with
+/// astat_submitted_free.
+///
+/// It blocks for the call_deadline setting at the most. ASTAT_E_CONFIG, with nothing sent, for a body that is not JSON
+/// or keys that are missing. ASTAT_E_IN_DOUBT if it was sent and no answer came: look in the CRM before you send it
+/// again, for it may then be created twice. For any other failure, astat_error_resend tells whether it may be repeated.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_submit(
+    client: *const astat_client,
+    operation: astat_str,
+    body: astat_str,
+    options: *const astat_submit_options,
+    out: *mut *mut astat_submitted,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
+    unsafe {
+        guard::call(out, err, || {
+            let client = handle::lend(client, "client")?;
+            let operation = client.operation(operation.read("operation")?)?;
+            let options = options::read(options)?;
+            let submission = options.applied(Submission::from(body.read("body")?))?;
+            let submitted = client.client.submit(&operation, submission);
+            submitted.map(astat_submitted::from).map_err(|error| Failure::of(&error, &operation))
+        })
+    }
+}
+
+/// Asks once how a job stands.
+///
+/// *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free.
+///
+/// It blocks for the call_deadline setting at the most, waiting for the quota and repeating what failed for a while.
+/// It fails with any code but ASTAT_E_IN_DOUBT and ASTAT_E_LEDGER.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_status(
+    client: *const astat_client,
+    operation: astat_str,
+    request_id: astat_str,
+    out: *mut *mut astat_status,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call(out, err, || {
+            let client = handle::lend(client, "client")?;
+            let operation = client.operation(operation.read("operation")?)?;
+            let id = RequestId::new(request_id.read("request_id")?)?;
+            let status = client.client.status(&operation, &id);
+            status
+                .map(|status| astat_status::new(&status, &operation))
+                .map_err(|error| Failure::of(&error, &operation))
+        })
+    }
+}
+
+/// Asks until a job is settled: succeeded or failed.
+///
+/// options may be NULL. *out is the settled status; free it with astat_status_free.
+///
+/// It blocks until then, or until the deadline. A question that fails for a while loses nothing. ASTAT_E_DEADLINE if
+/// the job was not settled in time: astat_error_last_status is how it stood, and the job goes on at the vendor's.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_wait(
+    client: *const astat_client,
+    operation: astat_str,
+    request_id: astat_str,
+    options: *const astat_wait_options,
+    out: *mut *mut astat_status,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
+    unsafe {
+        guard::call(out, err, || {
+            let client = handle::lend(client, "client")?;
+            let operation = client.operation(operation.read("operation")?)?;
+            let id = RequestId::new(request_id.read("request_id")?)?;
+            let options = options::read(options)?.given();
+            let status = client.client.wait(&operation, &id, &options);
+            status
+                .map(|status| astat_status::new(&status, &operation))
+                .map_err(|error| Failure::of(&error, &operation))
+        })
+    }
+}
+
+/// Asks how long the queue of an operation is.
+///
+/// *out is the answer; free it with astat_metrics_free. It blocks and fails as astat_client_status does.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_metrics(
+    client: *const astat_client,
+    operation: astat_str,
+    out: *mut *mut astat_metrics,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call(out, err, || {
+            let client = handle::lend(client, "client")?;
+            let operation = client.operation(operation.read("operation")?)?;
+            let metrics = client.client.metrics(&operation);
+            metrics.map(astat_metrics::from).map_err(|error| Failure::of(&error, &operation))
+        })
+    }
+}
+
+impl astat_client {
+    fn operation(&self, name: &str) -> Result<Operation, Failure> {
+        match self.operations.iter().rfind(|it| it.name() == name) {
+            Some(own) => Ok(own.clone()),
+            None => Ok(name.parse()?),
+        }
+    }
+}
+
+impl astat_submit_options {
+    /// # Safety
+    /// The pairs are there, and the texts too.
+    unsafe fn applied<'a>(&self, mut submission: Submission<'a>) -> Result<Submission<'a>, Failure> {
+        if self.query.is_null() && self.query_count != 0 {
+            return Err(Failure::argument("query is NULL, but query_count is not 0"));
+        }
+        for i in 0..self.query_count {
+            // SAFETY: the caller says that there are so many pairs.
+            let (name, value) = unsafe {
+                let pair = self.query.add(i).read();
+                (pair.name.read("query name")?, pair.value.read("query value")?)
+            };
+            submission = submission.query(name, value);
+        }
+        // SAFETY: the caller says that the text is there.
+        if let Some(tail) = unsafe { self.path_tail.read_if_any("path_tail") }? {
+            submission = submission.path_tail(tail);
+        }
+        Ok(submission)
+    }
+}
+
+// SAFETY: `repr(C)`, the size first, and all else pointers and numbers.
+unsafe impl Options for astat_submit_options {
+    const NAME: &'static str = "astat_submit_options";
+    // A list and its length count as one member: neither means anything alone.
+    const ENDS: &'static [usize] = &[offset_of!(Self, path_tail), size_of::<Self>()];
+    const DEFAULT: Self = astat_submit_options {
+        struct_size: size_of::<Self>(),
+        query: std::ptr::null(),
+        query_count: 0,
+        path_tail: astat_str::NONE,
+    };
+}
+
+impl astat_wait_options {
+    fn given(&self) -> WaitOptions {
+        let given = |ns| (ns != ASTAT_NS_NONE).then(|| Duration::from_nanos(ns));
+        let mut options = WaitOptions::new();
+        if let Some(deadline) = given(self.deadline_ns) {
+            options = options.deadline(deadline);
+        }
+        if let Some(pause) = given(self.first_pause_ns) {
+            options = options.first_pause(pause);
+        }
+        if let Some(pause) = given(self.longest_pause_ns) {
+            options = options.longest_pause(pause);
+        }
+        options
+    }
+}
+
+// SAFETY: `repr(C)`, the size first, and all else numbers.
+unsafe impl Options for astat_wait_options {
+    const NAME: &'static str = "astat_wait_options";
+    const ENDS: &'static [usize] =
+        &[offset_of!(Self, first_pause_ns), offset_of!(Self, longest_pause_ns), size_of::<Self>()];
+    const DEFAULT: Self = astat_wait_options {
+        struct_size: size_of::<Self>(),
+        deadline_ns: ASTAT_NS_NONE,
+        first_pause_ns: ASTAT_NS_NONE,
+        longest_pause_ns: ASTAT_NS_NONE,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{ASTAT_E_DEADLINE, ASTAT_E_IN_DOUBT, ASTAT_E_PANIC, ASTAT_OK};
+    use crate::{error, status, submitted};
+    use activity_status::builtin::VirtualClock;
+    use activity_status::plugin::{Delivery, Failure as Why, Head, Request, Response, TransportError};
+    use activity_status::{Credentials, Endpoint};
+    use std::ptr::{null, null_mut};
+
+    /// A client whose calls are answered by `answer`, under virtual time.
+    fn client(
+        answer: impl Fn() -> Result<&'static str, TransportError> + Send + Sync + 'static,
+    ) -> *mut astat_client {
+        let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+            let body = answer()?;
+            let head = Head { status: 200, headers: vec![] };
+            on_head(&head);
+            Ok(Response { head, body: body.as_bytes().to_vec() })
+        };
+        let keys = Credentials::new("k").and_then(|keys| keys.with_submit_keys("a", "s")).unwrap();
+        let client = Client::builder(Endpoint::INDIA, keys).transport(transport).clock(VirtualClock::new());
+        handle::give(astat_client { client: client.build().unwrap(), operations: Vec::new() })
+    }
+
+    fn text(text: &'static std::ffi::CStr) -> astat_str {
+        text.into()
+    }
+
+    fn string(text: astat_str) -> String {
+        // SAFETY: every text of these tests is alive where it is read.
+        unsafe { text.read("text") }.ok().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_panic_in_a_call_is_its_error_and_the_client_stays_usable() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let broken = AtomicBool::new(true);
+        let client = client(move || {
+            assert!(!broken.swap(false, Ordering::Relaxed), "a bug");
+            Ok(r#"{"RequestId":"1","TaskStatus":{"Status":"Success"}}"#)
+        });
+        let (mut out, mut err) = (null_mut(), null_mut());
+        // SAFETY: all handles are alive, and each is freed once.
+        unsafe {
+            let ask = |out, err| astat_client_status(client, text(c"activity.create"), text(c"1"), out, err);
+            assert_eq!(ask(&mut out, &mut err), ASTAT_E_PANIC);
+            assert!(out.is_null());
+            assert_eq!(string(error::astat_error_kind(err)), "panic");
+            assert_eq!(string(error::astat_error_message(err)), "a bug in the library: a bug");
+            assert_eq!(error::astat_error_resend(err), error::ASTAT_RESEND_MAY_DUPLICATE);
+            error::astat_error_free(err);
+            assert_eq!(ask(&mut out, &mut err), ASTAT_OK);
+            assert!(err.is_null());
+            assert_eq!(string(status::astat_status_state(out)), "Success");
+            status::astat_status_free(out);
+            astat_client_free(client);
+        }
+    }
+
+    #[test]
+    fn a_submit_in_doubt_is_said_to_be() {
+        let client = client(|| {
+            Err(TransportError {
+                delivery: Delivery::InDoubt,
+                failure: Why::TimedOut,
+                message: "no answer".to_owned(),
+                source: None,
+            })
+        });
+        let (mut out, mut err) = (null_mut(), null_mut());
+        // SAFETY: all handles are alive, and each is freed once.
+        unsafe {
+            let code =
+                astat_client_submit(client, text(c"lead.capture"), text(c"[{}]"), null(), &mut out, &mut err);
+            assert_eq!(code, ASTAT_E_IN_DOUBT);
+            assert!(out.is_null());
+            assert_eq!(error::astat_error_code(err), code);
+            assert_eq!(string(error::astat_error_kind(err)), "in_doubt");
+            assert_eq!(error::astat_error_resend(err), error::ASTAT_RESEND_MAY_DUPLICATE);
+            assert_eq!(string(error::astat_error_resend_name(err)), "may_duplicate");
+            assert_eq!(error::astat_error_attempts(err), 1);
+            assert_eq!(string(error::astat_error_operation(err)), "lead.capture");
+            error::astat_error_free(err);
+            submitted::astat_submitted_free(out);
+            astat_client_free(client);
+        }
+    }
+
+    #[test]
+    fn wait_options_are_obeyed() {
+        let client = client(|| Ok(r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#));
+        let options = astat_wait_options {
+            deadline_ns: 60_000_000_000,
+            first_pause_ns: 7_000_000_000,
+            longest_pause_ns: 7_000_000_000,
+            ..astat_wait_options::DEFAULT
+        };
+        let (mut out, mut err) = (null_mut(), null_mut());
+        // SAFETY: all handles are alive, and each is freed once.
+        unsafe {
+            let code =
+                astat_client_wait(client, text(c"activity.create"), text(c"1"), &options, &mut out, &mut err);
+            assert_eq!(code, ASTAT_E_DEADLINE);
+            // At 0, 7, 14 … 56 s, and a last look at 59 s.
+            assert_eq!(error::astat_error_attempts(err), 10);
+            let last = error::astat_error_last_status(err);
+            assert_eq!(status::astat_status_outcome(last), status::ASTAT_PENDING);
+            error::astat_error_free(err);
+            astat_client_free(client);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What C knows by a pointer, and who owns it.
+
+use std::sync::Arc;
+
+use crate::client::astat_client;
+use crate::config::astat_config;
+use crate::error::{Failure, astat_error};
+use crate::metrics::astat_metrics;
+use crate::status::astat_status;
+use crate::submitted::astat_submitted;
+
+/// A handle with any number of owners, each of which frees it once. It never changes, so all threads may use it.
+pub(crate) trait Shared: Send + Sync {}
+
+impl Shared for astat_client {}
+impl Shared for astat_submitted {}
+impl Shared for astat_status {}
+impl Shared for astat_metrics {}
+impl Shared for astat_error {}
+
+/// A handle with one owner, who may change it, from one thread at a time.
+pub(crate) trait Owned: Send + Sync {}
+
+impl Owned for astat_config {}
+
+/// Makes C an owner of a new shared handle.
+pub(crate) fn give<T: Shared>(it: impl Into<Arc<T>>) -> *mut T {
+    Arc::into_raw(it.into()).cast_mut()
+}
+
+/// Makes C an owner once more.
+///
+/// # Safety
+/// `handle` is NULL or came from [`give`] and is not freed yet.
+pub(crate) unsafe fn again<T: Shared>(handle: *const T) -> *mut T {
+    if !handle.is_null() {
+        // SAFETY: it came from an `Arc` that is alive.
+        unsafe { Arc::increment_strong_count(handle) };
+    }
+    handle.cast_mut()
+}
+
+/// Ends one ownership.
+///
+/// # Safety
+/// `handle` is NULL or came from [`give`] or [`again`], and this owner has not freed it yet.
+pub(crate) unsafe fn release<T: Shared>(handle: *mut T) {
+    if !handle.is_null() {
+        // SAFETY: it came from an `Arc`, and this ownership of it ends here.
+        drop(unsafe { Arc::from_raw(handle) });
+    }
+}
+
+/// Makes C the owner of a new handle.
+pub(crate) fn give_owned<T: Owned>(it: T) -> *mut T {
+    Box::into_raw(Box::new(it))
+}
+
+/// Ends an owned handle.
+///
+/// # Safety
+/// `handle` is NULL or came from [`give_owned`] and is not freed yet.
+pub(crate) unsafe fn release_owned<T: Owned>(handle: *mut T) {
+    if !handle.is_null() {
+        // SAFETY: it came from a `Box`, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(handle) });
+    }
+}
+
+/// Borrows a handle for a call that cannot do without it.
+///
+/// # Safety
+/// `handle` is NULL or not freed before the call ends.
+pub(crate) unsafe fn lend<'a, T>(handle: *const T, name: &str) -> Result<&'a T, Failure> {
+    // SAFETY: the caller's promise is ours.
+    unsafe { handle.as_ref() }.ok_or_else(|| Failure::argument(&format!("{name} is NULL")))
+}
+
+/// Borrows an owned handle to change it.
+///
+/// # Safety
+/// As [`lend`], and no other thread uses it meanwhile.
+pub(crate) unsafe fn lend_mut<'a, T: Owned>(handle: *mut T, name: &str) -> Result<&'a mut T, Failure> {
+    // SAFETY: the caller's promise is ours.
+    unsafe { handle.as_mut() }.ok_or_else(|| Failure::argument(&format!("{name} is NULL")))
+}

@@ -1,0 +1,68 @@
+//! How long the vendor's queue is.
+
+use activity_status::QueueMetrics;
+
+use crate::client::ASTAT_NS_NONE;
+use crate::text::{Text, astat_str};
+use crate::{guard, handle};
+
+/// How long the vendor's queue was. It never changes, outlives the client, and may be used by all threads.
+pub struct astat_metrics {
+    pending: u64,
+    max_delay_ns: u64,
+    rate_per_minute: f64,
+    raw: Text,
+}
+
+/// A number that the vendor did not give.
+pub const ASTAT_NONE: u64 = u64::MAX;
+
+/// Ends metrics, and with them their text. NULL is nothing to do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_free(metrics: *mut astat_metrics) {
+    // SAFETY: the caller owns it, and gives it up.
+    guard::quiet((), || unsafe { handle::release(metrics) });
+}
+
+/// About how many jobs are queued. ASTAT_NONE if the vendor did not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_pending(metrics: *const astat_metrics) -> u64 {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(metrics, ASTAT_NONE, |it| it.pending) }
+}
+
+/// The longest that it takes to process all of the queue, in nanoseconds. ASTAT_NS_NONE if the vendor did not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_max_delay_ns(metrics: *const astat_metrics) -> u64 {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(metrics, ASTAT_NS_NONE, |it| it.max_delay_ns) }
+}
+
+/// Jobs a minute over the last ten minutes. Not a number (NaN) if the vendor did not say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_rate_per_minute(metrics: *const astat_metrics) -> f64 {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(metrics, f64::NAN, |it| it.rate_per_minute) }
+}
+
+/// The whole answer, as it came.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_raw(metrics: *const astat_metrics) -> astat_str {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(metrics, astat_str::NONE, |it| it.raw.view()) }
+}
+
+impl From<QueueMetrics> for astat_metrics {
+    fn from(metrics: QueueMetrics) -> Self {
+        // A delay beyond what fits in 64 bits (584 years) is as long as can be said.
+        let ns = |delay: std::time::Duration| {
+            u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX - 1)
+        };
+        astat_metrics {
+            pending: metrics.pending().unwrap_or(ASTAT_NONE),
+            max_delay_ns: metrics.max_delay().map_or(ASTAT_NS_NONE, ns),
+            rate_per_minute: metrics.rate_per_minute().unwrap_or(f64::NAN),
+            raw: metrics.raw().into(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+// What the examples share: handles that free themselves, failures as exceptions, a client from the environment.
+#pragma once
+
+#include <activity_status.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+
+template <auto Free> struct Freed {
+    template <class Handle> void operator()(Handle *handle) const noexcept { Free(handle); }
+};
+
+using Config = std::unique_ptr<astat_config, Freed<astat_config_free>>;
+using Client = std::unique_ptr<astat_client, Freed<astat_client_free>>;
+using Submitted = std::unique_ptr<astat_submitted, Freed<astat_submitted_free>>;
+using Status = std::unique_ptr<astat_status, Freed<astat_status_free>>;
+using Error = std::unique_ptr<astat_error, Freed<astat_error_free>>;
+
+// The exit codes are those of the command line.
+enum ExitCode { all_answered = 0, some_failed = 1, wrong_input = 2, too_late = 3, no_answer = 4 };
+
+inline std::string_view view(astat_str text) { return {text.ptr ? text.ptr : "", text.len}; }
+
+inline astat_str text(std::string_view text) { return astat_text(text.data(), text.size()); }
+
+struct Failure : std::runtime_error {
+    explicit Failure(Error error)
+        : std::runtime_error(astat_error_message(error.get()).ptr), code(astat_error_code(error.get())),
+          resend(view(astat_error_resend_name(error.get())))
+    {
+    }
+
+    ExitCode exit_code() const
+    {
+        switch (code) {
+        case ASTAT_E_CONFIG:
+        case ASTAT_E_ARGUMENT: return wrong_input;
+        case ASTAT_E_DEADLINE: return too_late;
+        default: return no_answer;
+        }
+    }
+
+    astat_code code;
+    std::string_view resend; // a text that lives as long as the program
+};
+
+// Calls a function whose last two parameters are its result and its error: returns the one, throws the other.
+template <class Handle, class Function, class... Arguments>
+Handle call(Function function, Arguments... arguments)
+{
+    typename Handle::pointer result = nullptr;
+    astat_error *error = nullptr;
+    if (function(arguments..., &result, &error) != ASTAT_OK) throw Failure(Error(error));
+    return Handle(result);
+}
+
+// A client for the account that the ACTIVITY_STATUS_* variables name.
+inline Client client_from_environment()
+{
+    Config config(astat_config_new());
+    astat_error *error = nullptr;
+    const auto keys = astat_config_set_keys(config.get(), astat_cstr(std::getenv("ACTIVITY_STATUS_API_KEY")),
+                                            astat_cstr(std::getenv("ACTIVITY_STATUS_ACCESS_KEY")),
+                                            astat_cstr(std::getenv("ACTIVITY_STATUS_SECRET_KEY")), &error);
+    if (keys != ASTAT_OK) throw Failure(Error(error));
+    const auto setting = [&](astat_str name, const char *variable) {
+        const char *value = std::getenv(variable);
+        if (value && astat_config_set(config.get(), name, astat_cstr(value), &error) != ASTAT_OK)
+            throw Failure(Error(error));
+    };
+    setting(ASTAT_LIT("region"), "ACTIVITY_STATUS_REGION");
+    setting(ASTAT_LIT("base_url"), "ACTIVITY_STATUS_BASE_URL");
+    return call<Client>(astat_client_new, config.get());
+}
+
+// Prints a status as one line, and returns the exit code for it.
+inline ExitCode show(const Status &status)
+{
+    std::cout << view(astat_status_request_id(status.get())) << "  "
+              << view(astat_status_outcome_name(status.get())) << "  "
+              << view(astat_status_state(status.get())) << ": " << view(astat_status_reason(status.get()))
+              << "\n";
+    if (const auto created = astat_status_created_id(status.get()); created.ptr)
+        std::cout << "    created " << view(created) << "\n";
+    return astat_status_outcome(status.get()) == ASTAT_FAILED ? some_failed : all_answered;
+}

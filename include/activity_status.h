@@ -1,0 +1,745 @@
+/*
+ * activity_status.h: a blocking client for LeadSquared's Async API.
+ *
+ * Submit a job, and know how it went, inside the account's quota. Generated from the library's sources; change those.
+ *
+ *     astat_config *config = astat_config_new();
+ *     astat_client *client = NULL;
+ *     astat_status *status = NULL;
+ *     astat_error *error = NULL;
+ *
+ *     if (astat_config_set(config, ASTAT_LIT("region"), ASTAT_LIT("in"), &error) != ASTAT_OK
+ *         || astat_config_set_keys(config, astat_cstr(key), astat_cstr(NULL), astat_cstr(NULL), &error) != ASTAT_OK
+ *         || astat_client_new(config, &client, &error) != ASTAT_OK
+ *         || astat_client_status(client, ASTAT_LIT("activity.create"), astat_cstr(id), &status, &error) != ASTAT_OK) {
+ *         fprintf(stderr, "%s\n", astat_error_message(error).ptr);
+ *     } else {
+ *         printf("%s: %s\n", astat_status_outcome_name(status).ptr, astat_status_reason(status).ptr);
+ *     }
+ *     astat_error_free(error);
+ *     astat_status_free(status);
+ *     astat_client_free(client);
+ *     astat_config_free(config);
+ *
+ * What holds for every function:
+ *
+ * Handles. What a function gives through an out parameter, or ends in _new or _ref, is yours: free it once with its
+ * _free, which takes NULL too. Handles live independently of each other: an error outlives its client.
+ *
+ * Threads. A function whose first parameter is a const pointer may be called from any number of threads at once; the
+ * others from one thread at a time for each handle. A handle may be made, used and freed in different threads, but not
+ * freed while another thread uses it, unless that one has a _ref of its own. Errors are values: no thread has a "last
+ * error", and there is nothing to initialise or to clean up.
+ *
+ * Failures. A function that can fail returns an astat_code, 0 if it worked, and has its out parameters last. out must
+ * not be NULL: *out is set to NULL first, and to a handle on success alone. err may be NULL: *err is set to NULL first,
+ * and to an error of your own on failure alone, so free the last one before you use the variable again. A function that
+ * cannot fail takes NULL for a handle, and answers with nothing.
+ *
+ * Texts. An astat_str is UTF-8 with its length; what goes in needs no NUL, what comes out has one besides. Times are
+ * in nanoseconds, and such names end in _ns.
+ *
+ * Operations. "activity.create", "activity.createcustom", "lead.capture", "lead.update" (needs the query parameter
+ * leadId to submit), "opportunity.capture", "opportunity.update", "telephony.logcall" (needs a path_tail to submit),
+ * and those that astat_config_add_operation adds.
+ *
+ * Keys. They are in no text that the library gives. It reads no environment variable, and prints nothing but, after a
+ * bug of its own (ASTAT_E_PANIC), a line on standard error.
+ */
+
+#ifndef ACTIVITY_STATUS_H
+#define ACTIVITY_STATUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+
+
+/** The version of this header: compare it with astat_version_number(). */
+#define ASTAT_VERSION_MAJOR 0
+#define ASTAT_VERSION_MINOR 1
+#define ASTAT_VERSION_PATCH 0
+#define ASTAT_VERSION_NUMBER (ASTAT_VERSION_MAJOR * 1000000 + ASTAT_VERSION_MINOR * 1000 + ASTAT_VERSION_PATCH)
+#define ASTAT_VERSION_STRING "0.1.0"
+
+/* Define ASTAT_STATIC on Windows if you link the static library. */
+#if defined(_WIN32) && !defined(ASTAT_STATIC)
+#define ASTAT_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define ASTAT_API __attribute__((visibility("default")))
+#else
+#define ASTAT_API
+#endif
+
+#if defined(__GNUC__)
+#define ASTAT_NODISCARD __attribute__((warn_unused_result))
+#else
+#define ASTAT_NODISCARD
+#endif
+
+#if defined(__cplusplus) || (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L)
+#define ASTAT_INLINE static inline
+#elif defined(__GNUC__)
+#define ASTAT_INLINE static __inline__
+#else
+#define ASTAT_INLINE static
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+
+/**
+ * The same call may be made again: it never arrived, was refused, or is harmless to repeat.
+ */
+#define ASTAT_RESEND_SAFE 1
+
+/**
+ * The call may already have been carried out: a second one may create a duplicate.
+ */
+#define ASTAT_RESEND_MAY_DUPLICATE 2
+
+/**
+ * The same call would fail again.
+ */
+#define ASTAT_RESEND_POINTLESS 3
+
+/**
+ * A time in nanoseconds that is not given: the default.
+ */
+#define ASTAT_NS_NONE UINT64_MAX
+
+/**
+ * Not settled: it may still change.
+ */
+#define ASTAT_PENDING 1
+
+/**
+ * Settled: it was carried out.
+ */
+#define ASTAT_SUCCEEDED 2
+
+/**
+ * Settled: it was not.
+ */
+#define ASTAT_FAILED 3
+
+/**
+ * A number that the vendor did not give.
+ */
+#define ASTAT_NONE UINT64_MAX
+
+/**
+ * Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
+ * they are made in, and draw on one quota.
+ */
+typedef struct astat_client astat_client;
+
+/**
+ * The settings of a client to be. One owner, one thread at a time; astat_client_new takes a copy.
+ */
+typedef struct astat_config astat_config;
+
+/**
+ * Why a function failed. It never changes, outlives the client, and may be used by all threads. No key is in any of
+ * its texts.
+ */
+typedef struct astat_error astat_error;
+
+/**
+ * How long the vendor's queue was. It never changes, outlives the client, and may be used by all threads.
+ */
+typedef struct astat_metrics astat_metrics;
+
+/**
+ * All that the vendor said of one job. It never changes, outlives the client, and may be used by all threads.
+ */
+typedef struct astat_status astat_status;
+
+/**
+ * A job that the vendor accepted. It never changes, outlives the client, and may be used by all threads.
+ */
+typedef struct astat_submitted astat_submitted;
+
+/**
+ * A text: UTF-8 bytes and how many there are.
+ *
+ * Going in, no NUL is needed after it, {NULL, 0} is no text at all, and the library keeps no pointer to it after
+ * the call. Coming out, it belongs to the handle it was asked of and lives as long; a NUL follows its last byte, so
+ * that "%s" prints it; ptr is NULL if there is no such text, which is not the same as an empty one.
+ */
+typedef struct {
+    /**
+     * The first byte.
+     */
+    const char *ptr;
+    /**
+     * How many bytes, without the NUL.
+     */
+    size_t len;
+} astat_str;
+
+/**
+ * How a function ended: ASTAT_OK, or one of ASTAT_E_*, all of them positive. A number is never used for anything else
+ * later. More may be added: treat one that you do not know as a failure, and ask astat_error_resend what it means
+ * for you.
+ */
+typedef int32_t astat_code;
+
+/**
+ * A name and a value.
+ */
+typedef struct {
+    /**
+     * The name.
+     */
+    astat_str name;
+    /**
+     * The value.
+     */
+    astat_str value;
+} astat_pair;
+
+/**
+ * What two operations add to the address of a submit. Begin with ASTAT_SUBMIT_OPTIONS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_submit_options): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Parameters of the query string, such as the leadId of "lead.update". The library escapes them.
+     */
+    const astat_pair *query;
+    /**
+     * How many.
+     */
+    size_t query_count;
+    /**
+     * A last segment of the path: the key of the connector for "telephony.logcall". It is treated as a secret.
+     */
+    astat_str path_tail;
+} astat_submit_options;
+
+/**
+ * How long to wait for a job, and how often to ask. Begin with ASTAT_WAIT_OPTIONS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_wait_options): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * How long the whole wait may take, in nanoseconds. ASTAT_NS_NONE is an hour.
+     */
+    uint64_t deadline_ns;
+    /**
+     * The pause between the first question and the second, in nanoseconds. ASTAT_NS_NONE is a second.
+     */
+    uint64_t first_pause_ns;
+    /**
+     * The longest pause between two questions, in nanoseconds: pauses grow by half. ASTAT_NS_NONE is 15 seconds.
+     */
+    uint64_t longest_pause_ns;
+} astat_wait_options;
+
+/**
+ * It did what was asked. A job that failed is an answer too: see astat_status_outcome.
+ */
+#define ASTAT_OK 0
+
+/**
+ * Bad input or settings. Nothing was sent.
+ */
+#define ASTAT_E_CONFIG 1101
+
+/**
+ * A pointer that must not be NULL is, a text is not UTF-8, or a struct_size makes no sense. Nothing was sent.
+ */
+#define ASTAT_E_ARGUMENT 1102
+
+/**
+ * No connection, or it broke.
+ */
+#define ASTAT_E_TRANSPORT 1201
+
+/**
+ * No answer within the time-out.
+ */
+#define ASTAT_E_TIMED_OUT 1202
+
+/**
+ * What came is not an answer: HTML, cut off, too large, a redirect, or about another job.
+ */
+#define ASTAT_E_MALFORMED 1203
+
+/**
+ * A submit was sent and its answer was lost: the job may exist, or not. Look in the CRM before you send it again.
+ */
+#define ASTAT_E_IN_DOUBT 1204
+
+/**
+ * 401 or 403: the keys were not accepted. A key of another region is refused like a wrong one.
+ */
+#define ASTAT_E_UNAUTHORIZED 1301
+
+/**
+ * 400, or another 4xx that is not listed: the vendor did not accept the request.
+ */
+#define ASTAT_E_BAD_REQUEST 1302
+
+/**
+ * 404: the path, or the job, does not exist.
+ */
+#define ASTAT_E_NOT_FOUND 1303
+
+/**
+ * 429: more calls than the quota, by this program or another one with the same key.
+ */
+#define ASTAT_E_REFUSED 1304
+
+/**
+ * 5xx: the vendor failed.
+ */
+#define ASTAT_E_SERVER 1305
+
+/**
+ * The limiter could not tell whether a call may be sent, so it was not.
+ */
+#define ASTAT_E_LIMITER 1401
+
+/**
+ * The ledger could not be written, so nothing was sent.
+ */
+#define ASTAT_E_LEDGER 1402
+
+/**
+ * The deadline passed first.
+ */
+#define ASTAT_E_DEADLINE 1501
+
+/**
+ * The wait was cut short.
+ */
+#define ASTAT_E_INTERRUPTED 1502
+
+/**
+ * A bug in the library, caught at its border. Whether anything was sent is not known. The client stays usable.
+ */
+#define ASTAT_E_PANIC 1901
+
+/**
+ * The version of the library: major * 1000000 + minor * 1000 + patch.
+ *
+ * ASTAT_VERSION_NUMBER is the one of the header that a program was compiled with. Within one soname
+ * (libactivity_status.so.0), a library of a higher version serves programs of a lower one.
+ */
+ASTAT_API uint32_t astat_version_number(void);
+
+/**
+ * The version of the library as text, such as "0.1.0". It lives as long as the program.
+ */
+ASTAT_API astat_str astat_version_string(void);
+
+/**
+ * A code as one lower-case word, the same in every language: "in_doubt" for ASTAT_E_IN_DOUBT, "ok" for ASTAT_OK.
+ * No text for a number that is no code. It lives as long as the program.
+ */
+ASTAT_API
+astat_str astat_code_name(astat_code code);
+
+/**
+ * Ends an error, and with it all texts that were asked of it. NULL is nothing to do.
+ */
+ASTAT_API void astat_error_free(astat_error *error);
+
+/**
+ * The code that the function returned. ASTAT_OK if error is NULL.
+ */
+ASTAT_API astat_code astat_error_code(const astat_error *error);
+
+/**
+ * The code as one word, such as "in_doubt".
+ */
+ASTAT_API astat_str astat_error_kind(const astat_error *error);
+
+/**
+ * What happened, to which job, after how many attempts, and what to do next: one line for people. Its wording may
+ * change; nothing should depend on it.
+ */
+ASTAT_API
+astat_str astat_error_message(const astat_error *error);
+
+/**
+ * The HTTP status of the answer, such as 401. 0 if there was none.
+ */
+ASTAT_API int32_t astat_error_http_status(const astat_error *error);
+
+/**
+ * May the same call be made again? One of ASTAT_RESEND_*; 0 if error is NULL.
+ */
+ASTAT_API int32_t astat_error_resend(const astat_error *error);
+
+/**
+ * The same advice as one word: "safe", "may_duplicate" or "pointless". It lives as long as the program.
+ */
+ASTAT_API astat_str astat_error_resend_name(const astat_error *error);
+
+/**
+ * How many HTTP calls were tried. 0 if nothing was sent.
+ */
+ASTAT_API uint32_t astat_error_attempts(const astat_error *error);
+
+/**
+ * The job that was asked about, if there is one.
+ */
+ASTAT_API astat_str astat_error_request_id(const astat_error *error);
+
+/**
+ * The operation, such as "activity.create", if one was begun.
+ */
+ASTAT_API astat_str astat_error_operation(const astat_error *error);
+
+/**
+ * The vendor's ExceptionType, such as "MXInvalidAccessKeyException", if it gave one.
+ */
+ASTAT_API astat_str astat_error_exception_type(const astat_error *error);
+
+/**
+ * The vendor's ExceptionMessage, if it gave one, with your keys masked.
+ */
+ASTAT_API astat_str astat_error_exception_message(const astat_error *error);
+
+/**
+ * The last thing the vendor said of the job, if astat_client_wait ended before its outcome; else NULL.
+ *
+ * It belongs to the error: do not free it. astat_status_ref makes it yours.
+ */
+ASTAT_API const astat_status *astat_error_last_status(const astat_error *error);
+
+/**
+ * The error as one line of JSON, the same in every language and on the command line:
+ * {"request_id", "operation", "error": {"kind", "message", "resend", "http_status"}}.
+ */
+ASTAT_API astat_str astat_error_json(const astat_error *error);
+
+/**
+ * Begins a configuration with no setting: a region or a base_url, and an API key must be given.
+ *
+ * Free it with astat_config_free. NULL only after a bug in the library.
+ */
+ASTAT_API astat_config *astat_config_new(void);
+
+/**
+ * Ends a configuration and wipes its keys from memory. NULL is nothing to do. Its clients go on.
+ */
+ASTAT_API void astat_config_free(astat_config *config);
+
+/**
+ * Gives one setting, as text; a later value replaces an earlier one. astat_config_key lists them all.
+ *
+ * Times are seconds, or end in ms, s, m or h. Keys are better given by astat_config_set_keys.
+ *
+ * ASTAT_E_CONFIG for a name that is none. Values are checked together, by astat_client_new.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set(astat_config *config,
+                            astat_str key,
+                            astat_str value,
+                            astat_error **err);
+
+/**
+ * Gives the account's keys, which the vendor shows under Settings > API and Webhooks. They are copied, wiped from
+ * memory when they are no longer needed, and in no text that the library gives.
+ *
+ * Asking needs the API key alone, a submit all three: {NULL, 0} leaves one as it was.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_keys(astat_config *config,
+                                 astat_str api_key,
+                                 astat_str access_key,
+                                 astat_str secret_key,
+                                 astat_error **err);
+
+/**
+ * Adds an operation, or gives a known one other paths (most of the vendor's status and metrics paths are not
+ * documented, but follow from their siblings).
+ *
+ * name is 1 to 64 letters, digits, '.', '_' or '-'. A job is submitted at path, such as "/task/create", and asked
+ * about at status_path and metrics_path; {NULL, 0} for those is path + "/status" and path + "/metrics".
+ *
+ * ASTAT_E_CONFIG for a name or a path of another form.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_add_operation(astat_config *config,
+                                      astat_str name,
+                                      astat_str path,
+                                      astat_str status_path,
+                                      astat_str metrics_path,
+                                      astat_error **err);
+
+/**
+ * How many settings there are.
+ */
+ASTAT_API size_t astat_config_key_count(void);
+
+/**
+ * The name of a setting, by its number from 0. No text beyond the last. It lives as long as the program.
+ */
+ASTAT_API astat_str astat_config_key(size_t index);
+
+/**
+ * What a setting means and what it is if it is not given, by its number. It lives as long as the program.
+ */
+ASTAT_API astat_str astat_config_key_help(size_t index);
+
+/**
+ * Makes a client of a configuration, which it copies. No connection is made yet.
+ *
+ * *out is the client; free it with astat_client_free. ASTAT_E_CONFIG for a setting that is missing or makes no sense.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_new(const astat_config *config,
+                            astat_client **out,
+                            astat_error **err);
+
+/**
+ * Makes the caller an owner of the client once more, for another thread say: each owner frees it once. It returns
+ * the same handle, and NULL for NULL.
+ */
+ASTAT_API
+astat_client *astat_client_ref(const astat_client *client);
+
+/**
+ * Ends one ownership of a client; with the last, its connections close and its keys are wiped from memory. No call
+ * of this owner may be running. NULL is nothing to do. Statuses and errors live on.
+ */
+ASTAT_API
+void astat_client_free(astat_client *client);
+
+/**
+ * Sends one job.
+ *
+ * operation is a name such as "activity.create" (see the top of this header); body is a JSON object or array, sent
+ * byte for byte; options may be NULL. *out holds the id that the vendor gave the job; free it with
+ * astat_submitted_free.
+ *
+ * It blocks for the call_deadline setting at the most. ASTAT_E_CONFIG, with nothing sent, for a body that is not JSON
+ * or keys that are missing. ASTAT_E_IN_DOUBT if it was sent and no answer came: look in the CRM before you send it
+ * again, for it may then be created twice. For any other failure, astat_error_resend tells whether it may be repeated.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_submit(const astat_client *client,
+                               astat_str operation,
+                               astat_str body,
+                               const astat_submit_options *options,
+                               astat_submitted **out,
+                               astat_error **err);
+
+/**
+ * Asks once how a job stands.
+ *
+ * *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free.
+ *
+ * It blocks for the call_deadline setting at the most, waiting for the quota and repeating what failed for a while.
+ * It fails with any code but ASTAT_E_IN_DOUBT and ASTAT_E_LEDGER.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_status(const astat_client *client,
+                               astat_str operation,
+                               astat_str request_id,
+                               astat_status **out,
+                               astat_error **err);
+
+/**
+ * Asks until a job is settled: succeeded or failed.
+ *
+ * options may be NULL. *out is the settled status; free it with astat_status_free.
+ *
+ * It blocks until then, or until the deadline. A question that fails for a while loses nothing. ASTAT_E_DEADLINE if
+ * the job was not settled in time: astat_error_last_status is how it stood, and the job goes on at the vendor's.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_wait(const astat_client *client,
+                             astat_str operation,
+                             astat_str request_id,
+                             const astat_wait_options *options,
+                             astat_status **out,
+                             astat_error **err);
+
+/**
+ * Asks how long the queue of an operation is.
+ *
+ * *out is the answer; free it with astat_metrics_free. It blocks and fails as astat_client_status does.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_metrics(const astat_client *client,
+                                astat_str operation,
+                                astat_metrics **out,
+                                astat_error **err);
+
+/**
+ * Ends the answer to a submit, and with it its text. NULL is nothing to do. The job goes on.
+ */
+ASTAT_API void astat_submitted_free(astat_submitted *submitted);
+
+/**
+ * The id that the vendor gave the job: all that is needed to ask about it, from any program. Keep it.
+ */
+ASTAT_API astat_str astat_submitted_request_id(const astat_submitted *submitted);
+
+/**
+ * Makes the caller an owner of the status once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
+ */
+ASTAT_API
+astat_status *astat_status_ref(const astat_status *status);
+
+/**
+ * Ends one ownership of a status; with the last, all texts that were asked of it end. NULL is nothing to do.
+ */
+ASTAT_API void astat_status_free(astat_status *status);
+
+/**
+ * The job.
+ */
+ASTAT_API astat_str astat_status_request_id(const astat_status *status);
+
+/**
+ * How the job stands: ASTAT_PENDING, ASTAT_SUCCEEDED or ASTAT_FAILED; 0 if status is NULL.
+ *
+ * The vendor's word Success succeeded. FAILURE and ERROR (in any case) failed if there is no current step; with one
+ * the vendor is still retrying. Every other word is pending.
+ */
+ASTAT_API
+int32_t astat_status_outcome(const astat_status *status);
+
+/**
+ * The same as one word: "pending", "succeeded" or "failed". It lives as long as the program.
+ */
+ASTAT_API astat_str astat_status_outcome_name(const astat_status *status);
+
+/**
+ * The vendor's word for how it stands, exactly as it came.
+ */
+ASTAT_API astat_str astat_status_state(const astat_status *status);
+
+/**
+ * What kind of task it is, such as "Activity Create". Empty if the vendor did not say.
+ */
+ASTAT_API astat_str astat_status_task_type(const astat_status *status);
+
+/**
+ * Why, in the vendor's words. Empty if it did not say.
+ */
+ASTAT_API astat_str astat_status_reason(const astat_status *status);
+
+/**
+ * The step that it is in. No text once it is over.
+ */
+ASTAT_API astat_str astat_status_current_step(const astat_status *status);
+
+/**
+ * The step that it was in before, if there is one.
+ */
+ASTAT_API astat_str astat_status_last_step(const astat_status *status);
+
+/**
+ * The body that was submitted, character for character, if the vendor gave it. It may hold a NUL: use its length.
+ */
+ASTAT_API
+astat_str astat_status_request_body(const astat_status *status);
+
+/**
+ * What the original call answered, as JSON. No text unless it succeeded.
+ */
+ASTAT_API astat_str astat_status_message(const astat_status *status);
+
+/**
+ * The id of what was created (Id in the message), such as the new activity's, if there is one.
+ */
+ASTAT_API astat_str astat_status_created_id(const astat_status *status);
+
+/**
+ * The id that it belongs to (RelatedId in the message), such as the lead's, if there is one.
+ */
+ASTAT_API astat_str astat_status_related_id(const astat_status *status);
+
+/**
+ * The whole answer, as it came, with all that this version of the library does not know.
+ */
+ASTAT_API astat_str astat_status_raw(const astat_status *status);
+
+/**
+ * The status as one line of JSON, the same in every language and on the command line: {"request_id", "operation",
+ * "outcome", "state", "reason", "created_id", "related_id", "raw"}.
+ */
+ASTAT_API
+astat_str astat_status_json(const astat_status *status);
+
+/**
+ * Ends metrics, and with them their text. NULL is nothing to do.
+ */
+ASTAT_API void astat_metrics_free(astat_metrics *metrics);
+
+/**
+ * About how many jobs are queued. ASTAT_NONE if the vendor did not say.
+ */
+ASTAT_API uint64_t astat_metrics_pending(const astat_metrics *metrics);
+
+/**
+ * The longest that it takes to process all of the queue, in nanoseconds. ASTAT_NS_NONE if the vendor did not say.
+ */
+ASTAT_API
+uint64_t astat_metrics_max_delay_ns(const astat_metrics *metrics);
+
+/**
+ * Jobs a minute over the last ten minutes. Not a number (NaN) if the vendor did not say.
+ */
+ASTAT_API double astat_metrics_rate_per_minute(const astat_metrics *metrics);
+
+/**
+ * The whole answer, as it came.
+ */
+ASTAT_API astat_str astat_metrics_raw(const astat_metrics *metrics);
+
+/** A text of which the bytes and their number are known. */
+ASTAT_INLINE astat_str astat_text(const char *ptr, size_t len)
+{
+    astat_str text;
+    text.ptr = ptr;
+    text.len = len;
+    return text;
+}
+
+/** A text that ends with a NUL; NULL is no text, {NULL, 0}. */
+ASTAT_INLINE astat_str astat_cstr(const char *text)
+{
+    return astat_text(text, text ? strlen(text) : 0);
+}
+
+/** A text in quotes: ASTAT_LIT("activity.create"). */
+#define ASTAT_LIT(text) astat_text("" text, sizeof(text) - 1)
+
+/** Options as if none were given: astat_wait_options options = ASTAT_WAIT_OPTIONS_INIT; */
+#define ASTAT_WAIT_OPTIONS_INIT {sizeof(astat_wait_options), ASTAT_NS_NONE, ASTAT_NS_NONE, ASTAT_NS_NONE}
+
+/** Options as if none were given: astat_submit_options options = ASTAT_SUBMIT_OPTIONS_INIT; */
+#define ASTAT_SUBMIT_OPTIONS_INIT {sizeof(astat_submit_options), NULL, 0, {NULL, 0}}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ACTIVITY_STATUS_H */

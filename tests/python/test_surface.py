@@ -1,0 +1,99 @@
+"""The public surface: the same words as the core's, the same in the stubs, and typed throughout."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import activity_status
+from activity_status import Client, Operation, _native
+
+PACKAGE = Path(activity_status.__file__).parent
+HERE = Path(__file__).parent
+
+
+def stub() -> ast.Module:
+    return ast.parse((PACKAGE / "_native.pyi").read_text("utf-8"))
+
+
+def classes() -> list[ast.ClassDef]:
+    return [node for node in stub().body if isinstance(node, ast.ClassDef)]
+
+
+def test_a_client_takes_the_settings_of_the_core() -> None:
+    settings = {name for name, _ in _native.SETTINGS}
+    taken = inspect.signature(Client).parameters
+    assert set(taken) == settings
+    assert {parameter.kind for parameter in taken.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {parameter.default for parameter in taken.values()} == {None}
+    options = next(found for found in classes() if found.name == "_Options")
+    assert {node.target.id for node in options.body if isinstance(node, ast.AnnAssign)} == settings  # type: ignore[union-attr]
+    for name in settings:
+        assert re.search(rf"\b{name}\b", Client.__doc__ or ""), name
+
+
+def test_the_stub_names_the_known_operations() -> None:
+    node = next(node for node in stub().body if isinstance(node, ast.AnnAssign) and node.target.id == "_Operation")  # type: ignore[union-attr]
+    names = [found.value for found in ast.walk(node) if isinstance(found, ast.Constant)]
+    assert len(names) == 7
+    assert all(Operation(name).name == name in (Operation.__doc__ or "") for name in names)
+
+
+def test_the_stub_says_what_help_says() -> None:
+    written: dict[str, Any] = {}
+    said: dict[str, Any] = {}
+    for found in classes():
+        if found.name == "_Options":
+            continue
+        runtime = getattr(_native, found.name)
+        written[found.name], said[found.name] = ast.get_docstring(found), inspect.getdoc(runtime)
+        for node in found.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+                name = f"{found.name}.{node.name}"
+                written[name], said[name] = ast.get_docstring(node), inspect.getdoc(getattr(runtime, node.name))
+    assert len(written) > 30 and None not in written.values()
+    assert written == said
+
+
+def test_everything_public_is_documented_and_exported() -> None:
+    for name in activity_status.__all__:
+        found = getattr(activity_status, name)
+        if inspect.isclass(found):
+            assert found.__doc__ and found.__module__.startswith("activity_status"), name
+    assert {"Client", "Job", "Metrics", "Operation", "Outcome", "Status"} < set(activity_status.__all__)
+
+
+def test_the_import_brings_little_with_it() -> None:
+    script = "import sys; before = set(sys.modules); import activity_status; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert not {"asyncio", "dataclasses", "inspect", "ssl", "urllib", "http", "typing_extensions"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        ["mypy.stubtest", "activity_status"],
+        ["mypy", "--strict", "--warn-unused-ignores", "typed_uses.py"],
+        ["mypy", "--strict", "--python-version", "3.10", "-p", "activity_status"],
+        ["pyright", "--pythonpath", sys.executable, "typed_uses.py"],
+    ],
+    ids=["stubtest", "mypy of uses", "mypy of the package", "pyright of uses"],
+)
+def test_the_type_checkers_agree(check: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *check], cwd=HERE, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_public_type_is_known() -> None:
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", "--ignoreexternal"]
+    command += ["--verifytypes", "activity_status"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=300)
+    report = json.loads(done.stdout)["typeCompleteness"]
+    assert report["completenessScore"] == 1, report
+    assert report["exportedSymbolCounts"]["withKnownType"] > 50

@@ -1,0 +1,79 @@
+"""Uses of the package that type checkers read and nobody runs. Where a line is wrong, the checker has to say so."""
+
+from datetime import timedelta
+from typing import Any, Literal, Optional
+
+from typing_extensions import assert_type
+
+import activity_status
+from activity_status import (
+    ActivityStatusError,
+    Client,
+    InDoubtError,
+    Job,
+    JobFailedError,
+    Metrics,
+    Operation,
+    Outcome,
+    Status,
+)
+
+client = Client(region="in", api_key="k", quota=(25, 5.0), call_deadline=timedelta(minutes=1), proxy=None)
+other = Client.from_env(prefix="ACTIVITY_STATUS_", region="us", quota="10/5s", connect_timeout="2s", max_attempts=3)
+assert_type(other, Client)
+
+with client as same:
+    assert_type(same, Client)
+    job = same.submit({"ActivityEvent": 380, "Fields": []}, operation="activity.create")
+    same.submit([{"Attribute": "City"}], operation="lead.update", query={"leadId": "1"})
+    same.submit(b"{}", operation=Operation.custom("task.create", "/task/create"), path_tail="x")
+    assert_type(job, Job)
+    assert_type(same.status(job), Status)
+    assert_type(same.status("id", operation="lead.capture"), Status)
+    assert_type(same.wait(job, timeout=60, first_pause=0.5, longest_pause=timedelta(seconds=5)), Status)
+    assert_type(same.metrics(), Metrics)
+
+
+def of_status(status: Status) -> None:
+    assert_type(status.outcome, Outcome)
+    assert_type(status.request_id, str)
+    assert_type(status.message, Optional[str])
+    assert_type(status.settled, bool)
+    assert_type(status.request_json(), Any)
+    assert_type(status.to_dict(), dict[str, Any])
+    assert_type(status.raise_for_outcome(), Status)
+    assert_type(Status.from_json(b"{}", "lead.update"), Status)
+    assert status.outcome is Outcome.FAILED or status.outcome == "failed"
+    {status: 1, job: 2}
+
+
+def of_metrics(metrics: Metrics) -> None:
+    assert_type(metrics.pending, Optional[int])
+    assert_type(metrics.max_delay, Optional[timedelta])
+    assert_type(metrics.rate_per_minute, Optional[float])
+
+
+def of_errors() -> None:
+    try:
+        client.submit({})
+    except InDoubtError as error:
+        assert_type(error.resend, Literal["safe", "may_duplicate", "pointless"])
+        assert_type(error.last_status, Optional[Status])
+    except JobFailedError as error:
+        assert_type(error.status, Status)
+    except activity_status.InterruptedError as error:
+        assert_type(error.kind, str)
+    except ActivityStatusError as error:
+        assert_type(error.to_dict(), dict[str, Any])
+
+
+def what_is_wrong(status: Status) -> None:
+    Client("k")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    Client(region="in", qouta="25/5s")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Client.from_env(qouta="25/5s")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.status(72003)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.wait("id", timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.submit(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.submit({1, 2})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    status.state = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    status.stat  # type: ignore[attr-defined]  # pyright: ignore
