@@ -121,7 +121,7 @@ fn in_c(server: &Server, cases: &[Case]) -> Verdicts {
     let printed = run(Command::new(tool("ASTAT_TEST_C")).arg(server.url()), server, cases);
     let mut records: BTreeMap<String, BTreeMap<String, Option<String>>> = BTreeMap::new();
     let (mut rest, mut id) = (&printed[..], String::new());
-    let mut word = |rest: &mut &[u8]| {
+    let word = |rest: &mut &[u8]| {
         let end = rest.iter().position(|byte| b" \n".contains(byte))?;
         let word = String::from_utf8(rest[..end].to_vec()).expect("names and lengths are text");
         *rest = &rest[end + 1..];

@@ -1,1 +1,39 @@
-//! The Python module.
+//! The native part of the Python package `activity_status`: the core with Python's manners.
+//!
+//! Each file stands for one thing that Python sees. What blocks goes through [`signals::blocking`], and so runs with
+//! the interpreter detached and ends at Ctrl-C.
+
+mod cli;
+mod client;
+mod clock;
+mod errors;
+mod job;
+mod metrics;
+mod operation;
+mod replay;
+mod signals;
+mod status;
+mod text;
+mod transport;
+
+use pyo3::prelude::*;
+
+/// The native part of activity_status. Use that package: what is here and not there may change.
+#[pymodule]
+mod _native {
+    use super::*;
+
+    #[pymodule_export]
+    use super::{client::Client, job::Job, metrics::Metrics, operation::Operation, status::Status};
+
+    #[pymodule_export]
+    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let kinds = activity_status::ErrorKind::ALL.iter().map(|kind| kind.as_str());
+        module.add("KINDS", kinds.collect::<Vec<_>>())?;
+        module.add("SETTINGS", activity_status::Settings::KEYS.to_vec())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,55 @@
+"""Submits jobs to LeadSquared's Async API, keeps inside the account's quota, and knows how each job went.
+
+>>> from activity_status import Client
+>>> client = Client(region="in", api_key="your-api-key")
+>>> status = client.status("72003d66-aa5d-4533-9e13-73da598dedf4")  # doctest: +SKIP
+>>> status.outcome  # doctest: +SKIP
+<Outcome.SUCCEEDED: 'succeeded'>
+"""
+
+from ._native import Client, Job, Metrics, Operation, Status, __version__
+from ._outcome import Outcome
+from .errors import (
+    ActivityStatusError,
+    BadRequestError,
+    ConfigError,
+    DeadlineError,
+    InDoubtError,
+    InterruptedError as InterruptedError,
+    JobFailedError,
+    LedgerError,
+    LimiterError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    ServerError,
+    TimedOutError,
+    TransportError,
+    UnauthorizedError,
+)
+
+# Without InterruptedError, so that `from activity_status import *` hides no built-in name.
+__all__ = [
+    "ActivityStatusError",
+    "BadRequestError",
+    "Client",
+    "ConfigError",
+    "DeadlineError",
+    "InDoubtError",
+    "Job",
+    "JobFailedError",
+    "LedgerError",
+    "LimiterError",
+    "MalformedError",
+    "Metrics",
+    "NotFoundError",
+    "Operation",
+    "Outcome",
+    "RefusedError",
+    "ServerError",
+    "Status",
+    "TimedOutError",
+    "TransportError",
+    "UnauthorizedError",
+    "__version__",
+]

@@ -1,0 +1,310 @@
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Final, Literal, TypedDict, final
+
+from typing_extensions import Self, TypeAlias, Unpack
+
+from ._outcome import Outcome
+
+__all__ = [
+    "Client",
+    "Job",
+    "Metrics",
+    "Operation",
+    "Status",
+    "cli_main",
+    "_restore_metrics",
+    "_restore_status",
+    "KINDS",
+    "SETTINGS",
+    "__version__",
+]
+
+__version__: Final[str]
+KINDS: Final[list[str]]
+SETTINGS: Final[list[tuple[str, str]]]
+
+_Time: TypeAlias = float | timedelta | str
+_Operation: TypeAlias = (
+    Literal[
+        "activity.create",
+        "activity.createcustom",
+        "lead.capture",
+        "lead.update",
+        "opportunity.capture",
+        "opportunity.update",
+        "telephony.logcall",
+    ]
+    | str
+    | Operation
+)
+
+class _Options(TypedDict, total=False):
+    api_key: str | None
+    access_key: str | None
+    secret_key: str | None
+    region: str | None
+    base_url: str | None
+    key_placement: Literal["headers", "query"] | None
+    quota: str | tuple[int, _Time] | None
+    call_deadline: _Time | None
+    max_attempts: int | None
+    accept_duplicates: bool | None
+    resolve_timeout: _Time | None
+    connect_timeout: _Time | None
+    send_timeout: _Time | None
+    head_timeout: _Time | None
+    body_timeout: _Time | None
+    proxy: str | None
+
+@final
+class Client:
+    """Submits jobs and asks how they went, inside the quota.
+
+    Every method blocks the calling thread only: other threads run meanwhile, and may use the same client, which keeps
+    one quota for all of them. Ctrl-C ends a call at once. Use it as a context manager, or close it, or leave it to the
+    garbage collector. After a fork the child has connections and a quota of its own.
+
+    Times are seconds, a timedelta, or a text such as "90s"; None is the default.
+
+    - api_key: the key that every call carries. Required.
+    - access_key, secret_key: a submit needs both.
+    - region: the account's region: "in", "us" or "sg". Either this or base_url.
+    - base_url: the address of the Async API: https, or http on this machine.
+    - key_placement: where a submit carries its two keys: "headers" (default) or "query".
+    - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
+    - call_deadline: the longest that one call may take with all its waits and attempts: 60 s.
+    - max_attempts: how often a call that is safe to repeat is tried: 5.
+    - accept_duplicates: True: also send a submit again when it may have arrived.
+    - resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout: how long each phase of an HTTP
+      exchange may take: 5, 10, 15, 30 and 30 s.
+    - proxy: an HTTP proxy, "http://host:port". Default none, whatever the environment says.
+    """
+
+    def __new__(
+        cls,
+        *,
+        api_key: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        region: Literal["in", "us", "sg"] | str | None = None,
+        base_url: str | None = None,
+        key_placement: Literal["headers", "query"] | None = None,
+        quota: str | tuple[int, _Time] | None = None,
+        call_deadline: _Time | None = None,
+        max_attempts: int | None = None,
+        accept_duplicates: bool | None = None,
+        resolve_timeout: _Time | None = None,
+        connect_timeout: _Time | None = None,
+        send_timeout: _Time | None = None,
+        head_timeout: _Time | None = None,
+        body_timeout: _Time | None = None,
+        proxy: str | None = None,
+    ) -> Self: ...
+    @classmethod
+    def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_Options]) -> Self:
+        """A client with the keys and the address of the environment: API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL,
+        each after the prefix. What is given here goes before; a variable that is empty counts as none.
+        """
+    def submit(
+        self,
+        body: Mapping[str, Any] | Sequence[Any] | str | bytes,
+        *,
+        operation: _Operation = "activity.create",
+        query: Mapping[str, str] | None = None,
+        path_tail: str | None = None,
+    ) -> Job:
+        """Sends one job.
+
+        A mapping or a sequence is written as JSON, a datetime in it as the vendor's UTC text (one without a zone is
+        taken for UTC); a str or bytes is sent byte for byte. query and path_tail are what two operations add to the
+        address: lead.update its leadId, telephony.logcall the vendor's key of the connector.
+
+        InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
+        error means for sending it again is in its resend.
+        """
+    def status(self, request_id: str | Job, *, operation: _Operation | None = None) -> Status:
+        """Asks once how a job stands. Pending is an answer.
+
+        Give its request id, or the Job. The operation is that of the Job, or activity.create, unless it is given.
+        """
+    def wait(
+        self,
+        request_id: str | Job,
+        *,
+        operation: _Operation | None = None,
+        timeout: _Time = 3600.0,
+        first_pause: _Time | None = None,
+        longest_pause: _Time | None = None,
+    ) -> Status:
+        """Asks until the job is settled: succeeded or failed. One question that fails for a while loses nothing.
+
+        DeadlineError, with the last_status, says that it was not settled within the timeout. The vendor's own retries
+        of a job last over nine hours: give more than the hour where that matters. It is asked at once, again after
+        first_pause (1 s), then after pauses that grow by half, up to longest_pause (15 s).
+        """
+    def metrics(self, *, operation: _Operation = "activity.create") -> Metrics:
+        """Asks how long the operation's queue is."""
+    def close(self) -> None:
+        """Lets go of the connections. Calls that are under way end as they would; a later one raises ConfigError."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Job:
+    """A job that was submitted: the id that the vendor gave it, and the operation that it belongs to.
+
+    It holds no key and no connection: keep it, pickle it, and ask about it from anywhere.
+    """
+
+    __match_args__: Final = ("request_id", "operation")
+    def __new__(cls, request_id: str, operation: _Operation = "activity.create") -> Self: ...
+    @property
+    def request_id(self) -> str:
+        """The id that the vendor gave it; also str(job)."""
+    @property
+    def operation(self) -> str:
+        """The name of the operation that it belongs to."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Status:
+    """All that the vendor said of one job.
+
+    Every text is exactly as it came; raw is the whole answer, unknown fields included. A job that failed is data like
+    any other: see raise_for_outcome.
+    """
+
+    __match_args__: Final = ("outcome", "request_id")
+    @classmethod
+    def from_json(cls, text: str | bytes, operation: _Operation = "activity.create") -> Self:
+        """Reads a stored answer of the status call, such as raw."""
+    @property
+    def request_id(self) -> str:
+        """The job."""
+    @property
+    def operation(self) -> str:
+        """The name of the operation that it belongs to."""
+    @property
+    def outcome(self) -> Outcome:
+        """What the state means: pending, succeeded or failed."""
+    @property
+    def state(self) -> str:
+        """The vendor's word for how it stands, exactly: In-Queue, Success, FAILURE, ERROR, or another."""
+    @property
+    def task_type(self) -> str:
+        """What kind of task it is, such as Activity Create: an open set. Empty if the vendor did not say."""
+    @property
+    def reason(self) -> str:
+        """Why, in the vendor's words. Empty if it did not say."""
+    @property
+    def current_step(self) -> str | None:
+        """The step that it is in; None once it is over."""
+    @property
+    def last_step(self) -> str | None:
+        """The step that it was in before."""
+    @property
+    def request_body(self) -> str | None:
+        """The body that was submitted, character for character."""
+    @property
+    def message(self) -> str | None:
+        """What the original call answered, as JSON; None unless it succeeded."""
+    @property
+    def created_id(self) -> str | None:
+        """The id of what was created, such as the new activity's."""
+    @property
+    def related_id(self) -> str | None:
+        """The id that it belongs to, such as the lead's."""
+    @property
+    def raw(self) -> str:
+        """The whole answer, as it came."""
+    @property
+    def settled(self) -> bool:
+        """Is no further change expected?"""
+    @property
+    def succeeded(self) -> bool:
+        """Was it carried out?"""
+    @property
+    def failed(self) -> bool:
+        """Is it settled that it was not?"""
+    def raise_for_outcome(self) -> Self:
+        """Raises JobFailedError if the job failed; else gives the status itself."""
+    def request_json(self) -> Any:
+        """The body that was submitted, read as JSON; None if there is none. Raises MalformedError if it is not JSON."""
+    def message_json(self) -> Any:
+        """The message, read as JSON; None if there is none. Raises MalformedError if it is not JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """The status as the object that to_json writes."""
+    def to_json(self) -> str:
+        """The status as one line of JSON, the same in every language and on the command line: request_id, operation,
+        outcome, state, reason, created_id, related_id, raw.
+        """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Metrics:
+    """How long the vendor's queue is."""
+
+    __match_args__: Final = ("pending", "max_delay", "rate_per_minute")
+    @property
+    def pending(self) -> int | None:
+        """About how many jobs are queued; None if the vendor did not say."""
+    @property
+    def max_delay(self) -> timedelta | None:
+        """The longest that it takes to process all of the queue; None if the vendor did not say."""
+    @property
+    def rate_per_minute(self) -> float | None:
+        """Jobs a minute over the last ten minutes; None if the vendor did not say."""
+    @property
+    def raw(self) -> str:
+        """The whole answer, as it came."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Operation:
+    """One of the vendor's asynchronous calls: a name, and the three paths that belong to it.
+
+    Wherever one is asked for, the name of a known one does: activity.create, activity.createcustom, lead.capture,
+    lead.update, opportunity.capture, opportunity.update or telephony.logcall.
+    """
+
+    def __new__(cls, name: str) -> Self: ...
+    @staticmethod
+    def custom(
+        name: str, path: str, status_path: str | None = None, metrics_path: str | None = None
+    ) -> Operation:
+        """An operation that is not among the known ones, or that has other paths for you. Unless you say otherwise, it
+        is asked about at its path + /status and + /metrics.
+        """
+    @property
+    def name(self) -> str:
+        """The name, the same in every language and on the command line."""
+    @property
+    def submit_path(self) -> str:
+        """Where a job is submitted, below the base URL."""
+    @property
+    def status_path(self) -> str:
+        """Where its status is asked."""
+    @property
+    def metrics_path(self) -> str:
+        """Where the queue's metrics are asked."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def cli_main(argv: Sequence[str]) -> int:
+    """Runs one command of the command line, without the program's name before it, and gives its exit code."""
+
+def _restore_status(raw: str, operation: Operation, request_id: str, outcome: str) -> Status:
+    """What a pickled Status becomes again."""
+
+def _restore_metrics(raw: str) -> Metrics:
+    """What pickled Metrics become again."""

@@ -1,0 +1,207 @@
+"""Every exception of this package: one class for each kind of error, under one root.
+
+The kinds are the same words in every language: ``in_doubt`` is :class:`InDoubtError` here, ``ASTAT_E_IN_DOUBT`` in C
+and ``"kind": "in_doubt"`` on the command line. A job that failed is data, not an exception, until you ask for
+:meth:`Status.raise_for_outcome`.
+"""
+
+import builtins
+import json
+from typing import Any, Literal, Optional
+
+from ._native import Status
+
+__all__ = [
+    "ActivityStatusError",
+    "BadRequestError",
+    "ConfigError",
+    "DeadlineError",
+    "InDoubtError",
+    "InterruptedError",
+    "JobFailedError",
+    "LedgerError",
+    "LimiterError",
+    "MalformedError",
+    "NotFoundError",
+    "RefusedError",
+    "ServerError",
+    "TimedOutError",
+    "TransportError",
+    "UnauthorizedError",
+]
+
+
+class ActivityStatusError(Exception):
+    """The root of all exceptions of this package. None of them ever holds a key."""
+
+    kind: str = "error"
+    """What went wrong, in one word that is the same in every language."""
+    message: str
+    """What happened, to which request, and what to do next; also ``str(error)``."""
+    resend: Literal["safe", "may_duplicate", "pointless"]
+    """May the same call be made again? ``safe``: yes. ``may_duplicate``: it may have been carried out already.
+    ``pointless``: it would fail again."""
+    http_status: Optional[int]
+    """The HTTP status of the answer, if there was one."""
+    vendor_type: Optional[str]
+    """The vendor's ``ExceptionType``, such as ``MXInvalidAccessKeyException``."""
+    vendor_message: Optional[str]
+    """The vendor's ``ExceptionMessage``, with our keys masked."""
+    request_id: Optional[str]
+    """The job that was asked about."""
+    operation: Optional[str]
+    """The name of the operation, such as ``activity.create``, if one was begun."""
+    attempts: int
+    """How many HTTP calls were tried; 0 if nothing was sent."""
+    last_status: Optional[Status]
+    """The last thing the vendor said of the job, if a wait ended before its outcome."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        resend: Literal["safe", "may_duplicate", "pointless"] = "pointless",
+        http_status: Optional[int] = None,
+        vendor_type: Optional[str] = None,
+        vendor_message: Optional[str] = None,
+        request_id: Optional[str] = None,
+        operation: Optional[str] = None,
+        attempts: int = 0,
+        last_status: Optional[Status] = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.resend = resend
+        self.http_status = http_status
+        self.vendor_type = vendor_type
+        self.vendor_message = vendor_message
+        self.request_id = request_id
+        self.operation = operation
+        self.attempts = attempts
+        self.last_status = last_status
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as the object that the command line prints with ``--json``."""
+        return {
+            "request_id": self.request_id,
+            "operation": self.operation,
+            "error": {
+                "kind": self.kind,
+                "message": self.message,
+                "resend": self.resend,
+                "http_status": self.http_status,
+            },
+        }
+
+    def to_json(self) -> str:
+        """The error as one line of JSON, the same in every language and on the command line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Said in so many words, because that of OSError, the second base of some, would lose the fields.
+        return type(self), (self.message,), self.__dict__
+
+
+class ConfigError(ActivityStatusError, ValueError):
+    """Bad input or settings. Nothing was sent."""
+
+    kind = "config"
+
+
+class TransportError(ActivityStatusError, ConnectionError):
+    """No connection, or it broke."""
+
+    kind = "transport"
+
+
+class TimedOutError(ActivityStatusError, TimeoutError):
+    """No answer within the time-out."""
+
+    kind = "timed_out"
+
+
+class UnauthorizedError(ActivityStatusError, PermissionError):
+    """401 (or 403): the keys were not accepted. A key of another region is refused like a wrong one."""
+
+    kind = "unauthorized"
+
+
+class BadRequestError(ActivityStatusError):
+    """400, or another 4xx that is not listed: the vendor did not accept the request."""
+
+    kind = "bad_request"
+
+
+class NotFoundError(ActivityStatusError, LookupError):
+    """404: the path, or the job, does not exist."""
+
+    kind = "not_found"
+
+
+class RefusedError(ActivityStatusError):
+    """429: more calls than the quota, by this program or another one with the same key."""
+
+    kind = "refused"
+
+
+class ServerError(ActivityStatusError):
+    """5xx: the vendor failed."""
+
+    kind = "server"
+
+
+class MalformedError(ActivityStatusError, ValueError):
+    """What came is not an answer: HTML, cut off, too large, a redirect, or about another job."""
+
+    kind = "malformed"
+
+
+class InDoubtError(ActivityStatusError):
+    """A submit was sent and its answer was lost: the job may exist, or not. Look in the CRM before you send it again."""
+
+    kind = "in_doubt"
+
+
+class LimiterError(ActivityStatusError):
+    """The limiter could not tell whether a call may be sent, so it was not."""
+
+    kind = "limiter"
+
+
+class LedgerError(ActivityStatusError):
+    """The ledger could not be written, so nothing was sent."""
+
+    kind = "ledger"
+
+
+class DeadlineError(ActivityStatusError, TimeoutError):
+    """The deadline passed first. The job goes on at the vendor's: ``last_status`` is the last that was heard of it."""
+
+    kind = "deadline"
+
+
+class InterruptedError(ActivityStatusError, builtins.InterruptedError):
+    """The wait was cut short. After Ctrl-C it is the ``__cause__`` of the ``KeyboardInterrupt``, and holds what was
+    known by then."""
+
+    kind = "interrupted"
+
+
+class JobFailedError(ActivityStatusError):
+    """The job was not carried out, says its status. Only :meth:`Status.raise_for_outcome` raises it."""
+
+    kind = "job_failed"
+    status: Status
+    """All that the vendor said of the job."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(
+            f"the job failed: {status.state}: {status.reason} ({status.operation}, request {status.request_id})",
+            request_id=status.request_id,
+            operation=status.operation,
+            last_status=status,
+        )
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status,), self.__dict__

@@ -1,0 +1,310 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{mem, process};
+
+use activity_status as core;
+use activity_status::builtin::{SystemClock, Timeouts, UreqTransport};
+use activity_status::{Endpoint, Settings, Submission, WaitOptions, parse_duration};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+use crate::clock::SignalClock;
+use crate::errors;
+use crate::job::Job;
+use crate::metrics::Metrics;
+use crate::operation::Operation;
+use crate::signals::blocking;
+use crate::status::Status;
+use crate::text::{Quota, Time};
+use crate::transport::SignalTransport;
+
+/// Submits jobs and asks how they went, inside the quota.
+///
+/// Every method blocks the calling thread only: other threads run meanwhile, and may use the same client, which keeps
+/// one quota for all of them. Ctrl-C ends a call at once. Use it as a context manager, or close it, or leave it to the
+/// garbage collector. After a fork the child has connections and a quota of its own.
+///
+/// Times are seconds, a timedelta, or a text such as "90s"; None is the default.
+///
+/// - api_key: the key that every call carries. Required.
+/// - access_key, secret_key: a submit needs both.
+/// - region: the account's region: "in", "us" or "sg". Either this or base_url.
+/// - base_url: the address of the Async API: https, or http on this machine.
+/// - key_placement: where a submit carries its two keys: "headers" (default) or "query".
+/// - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
+/// - call_deadline: the longest that one call may take with all its waits and attempts: 60 s.
+/// - max_attempts: how often a call that is safe to repeat is tried: 5.
+/// - accept_duplicates: True: also send a submit again when it may have arrived.
+/// - resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout: how long each phase of an HTTP
+///   exchange may take: 5, 10, 15, 30 and 30 s.
+/// - proxy: an HTTP proxy, "http://host:port". Default none, whatever the environment says.
+#[pyclass(frozen, module = "activity_status")]
+pub(crate) struct Client {
+    settings: Settings,
+    endpoint: Endpoint,
+    open: Mutex<Option<Open>>,
+}
+
+/// The client that the calls go through, and the process that made it.
+struct Open {
+    client: Arc<core::Client>,
+    process: u32,
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (
+        *, api_key=None, access_key=None, secret_key=None, region=None, base_url=None, key_placement=None, quota=None,
+        call_deadline=None, max_attempts=None, accept_duplicates=None, resolve_timeout=None, connect_timeout=None,
+        send_timeout=None, head_timeout=None, body_timeout=None, proxy=None,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords, one for each setting")]
+    fn new(
+        py: Python<'_>,
+        api_key: Option<String>,
+        access_key: Option<String>,
+        secret_key: Option<String>,
+        region: Option<String>,
+        base_url: Option<String>,
+        key_placement: Option<String>,
+        quota: Option<Quota>,
+        call_deadline: Option<Time>,
+        max_attempts: Option<i64>,
+        accept_duplicates: Option<bool>,
+        resolve_timeout: Option<Time>,
+        connect_timeout: Option<Time>,
+        send_timeout: Option<Time>,
+        head_timeout: Option<Time>,
+        body_timeout: Option<Time>,
+        proxy: Option<String>,
+    ) -> PyResult<Self> {
+        let time = |given: Option<Time>| given.map(|time| time.0);
+        let given = [
+            ("api_key", api_key),
+            ("access_key", access_key),
+            ("secret_key", secret_key),
+            ("region", region),
+            ("base_url", base_url),
+            ("key_placement", key_placement),
+            ("quota", quota.map(|quota| quota.0)),
+            ("call_deadline", time(call_deadline)),
+            ("max_attempts", max_attempts.map(|attempts| attempts.to_string())),
+            ("accept_duplicates", accept_duplicates.map(|accept| accept.to_string())),
+            ("resolve_timeout", time(resolve_timeout)),
+            ("connect_timeout", time(connect_timeout)),
+            ("send_timeout", time(send_timeout)),
+            ("head_timeout", time(head_timeout)),
+            ("body_timeout", time(body_timeout)),
+            ("proxy", proxy),
+        ];
+        Client::with(&given).map_err(|error| errors::raised(py, &error, None))
+    }
+
+    /// A client with the keys and the address of the environment: API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL,
+    /// each after the prefix. What is given here goes before; a variable that is empty counts as none.
+    #[classmethod]
+    #[pyo3(signature = (prefix=None, **overrides), text_signature = "($cls, prefix='ACTIVITY_STATUS_', **overrides)")]
+    fn from_env<'py>(
+        cls: &Bound<'py, PyType>,
+        prefix: Option<String>,
+        overrides: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
+        let prefix = prefix.as_deref().unwrap_or("ACTIVITY_STATUS_");
+        let environment = py.import("os")?.getattr("environ")?;
+        let options = overrides.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+        let addressed = options.contains("region")? || options.contains("base_url")?;
+        for name in ["api_key", "access_key", "secret_key", "region", "base_url"] {
+            let variable = format!("{prefix}{}", name.to_ascii_uppercase());
+            let value = environment.call_method1("get", (variable,))?;
+            let is_address = name == "region" || name == "base_url";
+            if value.is_truthy()? && !options.contains(name)? && !(is_address && addressed) {
+                options.set_item(name, value)?;
+            }
+        }
+        cls.call((), Some(&options))
+    }
+
+    /// Sends one job.
+    ///
+    /// A mapping or a sequence is written as JSON, a datetime in it as the vendor's UTC text (one without a zone is
+    /// taken for UTC); a str or bytes is sent byte for byte. query and path_tail are what two operations add to the
+    /// address: lead.update its leadId, telephony.logcall the vendor's key of the connector.
+    ///
+    /// InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
+    /// error means for sending it again is in its resend.
+    #[pyo3(
+        signature = (body, *, operation=None, query=None, path_tail=None),
+        text_signature = "($self, body, *, operation='activity.create', query=None, path_tail=None)"
+    )]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        body: &Bound<'_, PyAny>,
+        operation: Option<&Bound<'_, PyAny>>,
+        query: Option<&Bound<'_, PyAny>>,
+        path_tail: Option<String>,
+    ) -> PyResult<Job> {
+        let client = self.open(py)?;
+        let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
+        let body = match body.cast::<PyBytes>() {
+            Ok(bytes) => bytes.clone(),
+            Err(_) => py.import("activity_status._encode")?.call_method1("encode", (body,))?.cast_into()?,
+        };
+        let mut submission = Submission::new(body.as_bytes());
+        if let Some(query) = query {
+            let dict = py.get_type::<PyDict>().call1((query,))?.cast_into::<PyDict>()?;
+            for (name, value) in dict {
+                submission = submission.query(&name.extract::<String>()?, &value.extract::<String>()?);
+            }
+        }
+        if let Some(tail) = path_tail {
+            submission = submission.path_tail(&tail);
+        }
+        let id = blocking(py, &operation, || client.submit(&operation, &submission))?;
+        Ok(Job { id, operation })
+    }
+
+    /// Asks once how a job stands. Pending is an answer.
+    ///
+    /// Give its request id, or the Job. The operation is that of the Job, or activity.create, unless it is given.
+    #[pyo3(signature = (request_id, *, operation=None))]
+    fn status(
+        &self,
+        py: Python<'_>,
+        request_id: &Bound<'_, PyAny>,
+        operation: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Status> {
+        let client = self.open(py)?;
+        let Job { id, operation } = Job::given(request_id, operation)?;
+        let status = blocking(py, &operation, || client.status(&operation, &id))?;
+        Ok(Status::new(status, operation))
+    }
+
+    /// Asks until the job is settled: succeeded or failed. One question that fails for a while loses nothing.
+    ///
+    /// DeadlineError, with the last_status, says that it was not settled within the timeout. The vendor's own retries
+    /// of a job last over nine hours: give more than the hour where that matters. It is asked at once, again after
+    /// first_pause (1 s), then after pauses that grow by half, up to longest_pause (15 s).
+    #[pyo3(
+        signature = (request_id, *, operation=None, timeout=None, first_pause=None, longest_pause=None),
+        text_signature = "($self, request_id, *, operation=None, timeout=3600.0, first_pause=None, longest_pause=None)"
+    )]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        request_id: &Bound<'_, PyAny>,
+        operation: Option<&Bound<'_, PyAny>>,
+        timeout: Option<Time>,
+        first_pause: Option<Time>,
+        longest_pause: Option<Time>,
+    ) -> PyResult<Status> {
+        let client = self.open(py)?;
+        let Job { id, operation } = Job::given(request_id, operation)?;
+        let mut options = WaitOptions::new();
+        if let Some(timeout) = timeout {
+            options = options.deadline(timeout.read(py)?);
+        }
+        if let Some(pause) = first_pause {
+            options = options.first_pause(pause.read(py)?);
+        }
+        if let Some(pause) = longest_pause {
+            options = options.longest_pause(pause.read(py)?);
+        }
+        let status = blocking(py, &operation, || client.wait(&operation, &id, &options))?;
+        Ok(Status::new(status, operation))
+    }
+
+    /// Asks how long the operation's queue is.
+    #[pyo3(signature = (*, operation=None), text_signature = "($self, *, operation='activity.create')")]
+    fn metrics(&self, py: Python<'_>, operation: Option<&Bound<'_, PyAny>>) -> PyResult<Metrics> {
+        let client = self.open(py)?;
+        let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
+        blocking(py, &operation, || client.metrics(&operation)).map(Metrics)
+    }
+
+    /// Lets go of the connections. Calls that are under way end as they would; a later one raises ConfigError.
+    fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        exc_type: Option<&Bound<'_, PyAny>>,
+        exc_value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) {
+        let _ = (exc_type, exc_value, traceback);
+        self.close();
+    }
+
+    fn __repr__(&self) -> String {
+        let closed = if self.lock().is_none() { " (closed)" } else { "" };
+        format!("<Client {}{closed}>", self.endpoint)
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        let why = "a Client holds keys and connections, and is neither pickled nor copied: make one in each process";
+        Err(PyTypeError::new_err(why))
+    }
+}
+
+impl Client {
+    fn with(given: &[(&str, Option<String>)]) -> Result<Self, core::Error> {
+        let mut settings = Settings::new();
+        for (name, value) in given {
+            if let Some(value) = value {
+                settings.set(name, value)?;
+            }
+        }
+        let client = connected(&settings)?;
+        let open = Mutex::new(Some(Open { client, process: process::id() }));
+        Ok(Client { endpoint: settings.endpoint()?, settings, open })
+    }
+
+    /// The client for a call, unless it was closed.
+    fn open(&self, py: Python<'_>) -> PyResult<Arc<core::Client>> {
+        let mut open = self.lock();
+        let Some(open) = open.as_mut() else {
+            return Err(errors::new(py, core::ErrorKind::Config, "the client is closed; nothing was sent"));
+        };
+        if open.process != process::id() {
+            // The connections belong to the process that forked: they are neither used nor closed here.
+            let client = connected(&self.settings).map_err(|error| errors::raised(py, &error, None))?;
+            mem::forget(mem::replace(open, Open { client, process: process::id() }));
+        }
+        Ok(Arc::clone(&open.client))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connected(settings: &Settings) -> Result<Arc<core::Client>, core::Error> {
+    let builder = settings.builder()?;
+    let transport = SignalTransport(Arc::new(transport(settings)?));
+    builder.clock(SignalClock(SystemClock::new())).transport(transport).build().map(Arc::new)
+}
+
+/// The transport that the settings describe.
+fn transport(settings: &Settings) -> Result<UreqTransport, core::Error> {
+    let phase = |name, default| settings.get(name).map_or(Ok(default), parse_duration);
+    let defaults = Timeouts::default();
+    let timeouts = Timeouts {
+        resolve: phase("resolve_timeout", defaults.resolve)?,
+        connect: phase("connect_timeout", defaults.connect)?,
+        send: phase("send_timeout", defaults.send)?,
+        head: phase("head_timeout", defaults.head)?,
+        body: phase("body_timeout", defaults.body)?,
+    };
+    match settings.get("proxy") {
+        Some(proxy) => UreqTransport::with_proxy(timeouts, proxy),
+        None => UreqTransport::new(timeouts),
+    }
+}

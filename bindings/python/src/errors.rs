@@ -1,0 +1,66 @@
+//! How an error of the core becomes an exception. The classes are in Python, in `errors.py`.
+
+use activity_status::{Error, ErrorKind, Operation, RequestId};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::status::Status;
+
+/// The exception for an error; `operation` is what a last status in it belongs to.
+pub(crate) fn raised(py: Python<'_>, error: &Error, operation: Option<&Operation>) -> PyErr {
+    let details = || -> PyResult<_> {
+        let vendor = error.vendor();
+        let last_status = error.last_status().cloned().zip(operation);
+        let details = PyDict::new(py);
+        details.set_item("resend", error.resend().as_str())?;
+        details.set_item("http_status", error.http_status())?;
+        details.set_item("vendor_type", vendor.and_then(|v| v.exception_type.as_deref()))?;
+        details.set_item("vendor_message", vendor.and_then(|v| v.exception_message.as_deref()))?;
+        details.set_item("request_id", error.request_id().map(RequestId::as_str))?;
+        details.set_item("operation", error.operation())?;
+        details.set_item("attempts", error.attempts())?;
+        details.set_item("last_status", last_status.map(|(status, op)| Status::new(status, op.clone())))?;
+        Ok(details)
+    };
+    match details() {
+        Ok(details) => made(py, error.kind(), &error.to_string(), Some(&details)),
+        Err(error) => error,
+    }
+}
+
+/// The exception for what the binding itself found wrong.
+pub(crate) fn new(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
+    made(py, kind, message, None)
+}
+
+/// What is raised for a job that failed.
+pub(crate) fn job_failed(status: &Bound<'_, Status>) -> PyErr {
+    instance(status.py(), "JobFailedError", status.as_any(), None)
+}
+
+fn made(py: Python<'_>, kind: ErrorKind, message: &str, details: Option<&Bound<'_, PyDict>>) -> PyErr {
+    match message.into_bound_py_any(py) {
+        Ok(message) => instance(py, &class_name(kind), &message, details),
+        Err(error) => error,
+    }
+}
+
+fn instance(
+    py: Python<'_>,
+    class: &str,
+    about: &Bound<'_, PyAny>,
+    details: Option<&Bound<'_, PyDict>>,
+) -> PyErr {
+    let made = py
+        .import("activity_status.errors")
+        .and_then(|module| module.getattr(class))
+        .and_then(|class| class.call((about,), details));
+    made.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The rule: `in_doubt` is `InDoubtError`.
+fn class_name(kind: ErrorKind) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    kind.as_str().split('_').map(capital).chain(["Error".to_owned()]).collect()
+}

@@ -1,0 +1,91 @@
+//! Ctrl-C, and every other signal that Python has a handler for, during a call that blocks.
+//!
+//! Python runs its handlers on the main thread alone, when that thread asks for them. So a call that blocks the main
+//! thread asks every [`SLICE`]; a call on another thread never needs to. No handler is installed: what a signal does
+//! is the program's affair, and only if its handler raises does the call end.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use activity_status::{Error, Operation};
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// How long a signal waits to be seen. Asking costs some 100 ns.
+pub(crate) const SLICE: Duration = Duration::from_millis(25);
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// Runs a call of the core with the interpreter detached. If a signal's handler raises meanwhile, that exception is
+/// the one to leave with, and what the core knew by then is its cause.
+pub(crate) fn blocking<T: Send>(
+    py: Python<'_>,
+    operation: &Operation,
+    call: impl FnOnce() -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let (result, raised) = detached(py, call)?;
+    let result = result.map_err(|error| errors::raised(py, &error, Some(operation)));
+    match (raised, result) {
+        (None, result) => result,
+        (Some(raised), result) => {
+            raised.set_cause(py, result.err());
+            Err(raised)
+        }
+    }
+}
+
+/// Runs what may block with the interpreter detached. Besides its result, the exception of a signal's handler.
+pub(crate) fn detached<T: Send>(
+    py: Python<'_>,
+    call: impl FnOnce() -> T + Send,
+) -> PyResult<(T, Option<PyErr>)> {
+    let watch = Watch::begin(py)?;
+    let result = py.detach(call);
+    Ok((result, watch.end()))
+}
+
+/// Is this thread the one that has to look for signals, and in such a call?
+pub(crate) fn watched() -> bool {
+    WATCHED.get()
+}
+
+/// Looks for signals. True once the handler of one has raised.
+pub(crate) fn arrived() -> bool {
+    let raised = |it: &RefCell<Option<PyErr>>| it.borrow().is_some();
+    if !RAISED.with(raised) {
+        if let Err(error) = Python::attach(|py| py.check_signals()) {
+            RAISED.set(Some(error));
+        }
+    }
+    RAISED.with(raised)
+}
+
+/// The time in which this thread looks for signals. A handler may itself make a call, so there can be one within
+/// another.
+struct Watch {
+    outer: bool,
+}
+
+impl Watch {
+    fn begin(py: Python<'_>) -> PyResult<Self> {
+        let threading = py.import("threading")?;
+        let main = threading.call_method0("main_thread")?.getattr("ident")?;
+        let here = threading.call_method0("get_ident")?;
+        Ok(Watch { outer: WATCHED.replace(here.eq(main)?) })
+    }
+
+    fn end(self) -> Option<PyErr> {
+        RAISED.take()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHED.set(self.outer);
+        RAISED.take();
+    }
+}

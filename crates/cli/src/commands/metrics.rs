@@ -1,0 +1,60 @@
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::account;
+use crate::args::MetricsArgs;
+use crate::follow::{Next, Plan, follow};
+use crate::shell::{Problem, Shell, exit};
+
+/// Asks how long the queue is.
+pub(crate) fn metrics(args: &MetricsArgs, shell: &mut Shell<'_>) -> Result<u8, Problem> {
+    let account = account::open(&args.account, None, shell)?;
+    let operation = account.operation.clone();
+    let plan = Plan { threads: 1, deadline: account.deadline, ahead: usize::MAX, patient: false };
+    let mut answer = None;
+    let ask = move |_| account.client.metrics(&account.operation);
+    let left = follow(1, &plan, shell.stop, ask, |_, result| {
+        answer = Some(result);
+        Next::Done
+    });
+    let metrics = match answer {
+        Some(Ok(metrics)) => metrics,
+        Some(Err(error)) => {
+            if args.account.json {
+                shell.line(&error.to_json())?;
+            }
+            return Err(error.into());
+        }
+        None => return Err(left.problem()),
+    };
+    if args.account.json {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            operation: &'a str,
+            pending: Option<u64>,
+            max_delay_seconds: Option<f64>,
+            rate_per_minute: Option<f64>,
+            raw: &'a RawValue,
+        }
+        // Line breaks are possible between the parts of JSON alone, where spaces do as well.
+        let raw = metrics.raw().replace(['\r', '\n'], " ");
+        let line = Line {
+            operation: operation.name(),
+            pending: metrics.pending(),
+            max_delay_seconds: metrics.max_delay().map(|delay| delay.as_secs_f64()),
+            rate_per_minute: metrics.rate_per_minute(),
+            raw: serde_json::from_str(&raw).expect("it was read as JSON once"),
+        };
+        shell.line(&serde_json::to_string(&line).expect("texts and numbers always serialise"))?;
+    } else {
+        let unknown = || "not said".to_owned();
+        let pending = metrics.pending().map_or_else(unknown, |count| count.to_string());
+        let delay = metrics.max_delay().map_or_else(unknown, |delay| format!("{} s", delay.as_secs_f64()));
+        let rate = metrics.rate_per_minute().map_or_else(unknown, |rate| format!("{rate} a minute"));
+        shell.line(&format!("operation      {operation}"))?;
+        shell.line(&format!("pending        {pending}"))?;
+        shell.line(&format!("longest delay  {delay}"))?;
+        shell.line(&format!("rate           {rate}"))?;
+    }
+    Ok(exit::FINE)
+}

@@ -1,0 +1,684 @@
+//! Runs the binary against a sandbox in this process.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use activity_status::builtin::SystemClock;
+use activity_status::plugin::Clock;
+use activity_status_sandbox::{Call, CallKind, Fault, Planned, Quota, Server, Settings};
+use serde_json::Value;
+
+/// No output may hold any of these.
+const SECRETS: [&str; 4] = ["s3cr3t-api-key", "s3cr3t-access-key", "s3cr3t-secret-key", "s3cr3t-connector"];
+
+/// A sandbox that processes a job in a millisecond, and lets through as many calls as we like.
+fn hasty() -> Settings {
+    Settings {
+        api_key: SECRETS[0].into(),
+        access_key: SECRETS[1].into(),
+        secret_key: SECRETS[2].into(),
+        rate_per_minute: 60_000.0,
+        ladder: vec![Duration::from_millis(300)],
+        quota: Quota { calls: 10_000, ..Quota::default() },
+        ..Settings::default()
+    }
+}
+
+fn start(settings: Settings) -> Server {
+    Server::start(settings, ([127, 0, 0, 1], 0)).unwrap()
+}
+
+/// The binary with an environment of its own.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_activity-status"));
+    command.env_clear().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The binary with all that it needs for a server.
+fn command_for(server: &Server, args: &[&str]) -> Command {
+    let mut command = command(args);
+    command
+        .env("ACTIVITY_STATUS_BASE_URL", server.url())
+        .env("ACTIVITY_STATUS_API_KEY", SECRETS[0])
+        .env("ACTIVITY_STATUS_ACCESS_KEY", SECRETS[1])
+        .env("ACTIVITY_STATUS_SECRET_KEY", SECRETS[2])
+        .env("CONNECTOR", SECRETS[3])
+        // Nobody listens there: a proxy must not be asked about this machine.
+        .env("HTTPS_PROXY", "http://user:s3cr3t-connector@127.0.0.1:9");
+    command
+}
+
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    fn lines(&self) -> Vec<&str> {
+        self.out.lines().collect()
+    }
+
+    fn json(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn finished(output: Output) -> Run {
+    let run = Run {
+        code: output.status.code().expect("it was killed"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    };
+    for secret in SECRETS {
+        assert!(!run.out.contains(secret) && !run.err.contains(secret), "{}\n{}", run.out, run.err);
+    }
+    assert!(!run.err.contains("panicked"), "{}", run.err);
+    run
+}
+
+fn run(server: &Server, args: &[&str]) -> Run {
+    finished(command_for(server, args).output().unwrap())
+}
+
+fn run_with_stdin(server: &Server, args: &[&str], stdin: &str) -> Run {
+    let mut child = command_for(server, args).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    finished(child.wait_with_output().unwrap())
+}
+
+/// Puts jobs with these notes into the queue, and answers their ids.
+fn jobs(server: &Server, notes: &[&str]) -> Vec<String> {
+    let mut sandbox = server.sandbox().lock().unwrap();
+    let before = sandbox.ids().count();
+    for note in notes {
+        let body = format!(r#"{{"RelatedProspectId":"a","ActivityEvent":1,"ActivityNote":"{note}"}}"#);
+        let call = Call::post("/activity/create", &body)
+            .header("x-api-key", SECRETS[0])
+            .header("x-lsq-accesskey", SECRETS[1])
+            .header("x-lsq-secretkey", SECRETS[2]);
+        assert_eq!(sandbox.handle(&call, Duration::ZERO).status, 200);
+    }
+    sandbox.ids().skip(before).collect()
+}
+
+fn plan(server: &Server, faults: impl IntoIterator<Item = Planned>) {
+    server.sandbox().lock().unwrap().plan(faults);
+}
+
+fn pause(milliseconds: u64) {
+    SystemClock::new().sleep(Duration::from_millis(milliseconds)).unwrap();
+}
+
+fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if reached() {
+            return;
+        }
+        pause(20);
+    }
+    panic!("never reached: {what}");
+}
+
+/// A file that is removed again.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, text: impl AsRef<[u8]>) -> Self {
+        let path = std::env::temp_dir().join(format!("activity-status-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        File(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn status_tells_how_each_job_stands() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["fine", "sandbox:fail", "sandbox:retry=1"]);
+    until("two settled", || server.book().settled >= 2);
+    let asked = run(&server, &["status", &ids[0]]);
+    assert_eq!((asked.code, asked.err.as_str()), (0, ""));
+    assert!(asked.out.starts_with(&format!("{}  succeeded  created ", ids[0])), "{}", asked.out);
+
+    let asked = run(&server, &["status", &ids[0], &ids[1]]);
+    assert_eq!((asked.code, asked.lines().len()), (1, 2));
+    assert!(
+        asked.out.contains(&format!("{}  failed     MXInvalidActivityException: ", ids[1])),
+        "{}",
+        asked.out
+    );
+    assert!(asked.err.contains("2 jobs: 1 succeeded, 1 failed, 0 open"), "{}", asked.err);
+    assert!(!asked.out.contains('\u{1b}') && !asked.err.contains('\u{1b}'));
+
+    let mut slow = hasty();
+    slow.rate_per_minute = 1.0;
+    let slow = start(slow);
+    let id = jobs(&slow, &["later"]).remove(0);
+    let asked = run(&slow, &["status", &id]);
+    assert_eq!(
+        (asked.code, asked.out.trim_end()),
+        (0, &*format!("{id}  pending    In-Queue (Request is being processed)"))
+    );
+}
+
+#[test]
+fn json_has_a_line_for_each_id_answered_or_not() {
+    let server = start(hasty());
+    let id = jobs(&server, &["sandbox:fail"]).remove(0);
+    until("settled", || server.book().settled == 1);
+    let asked = run(&server, &["status", "--json", &id, "no-such-id", &id]);
+    assert_eq!(asked.code, 4);
+    let mut lines = asked.json();
+    lines.sort_by_key(|line| line["error"].is_null());
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(keys(&lines[0]), "error operation request_id");
+    assert_eq!(keys(&lines[0]["error"]), "http_status kind message resend");
+    assert_eq!(lines[0]["error"]["kind"], "not_found");
+    for line in &lines[1..] {
+        assert_eq!(keys(line), "created_id operation outcome raw reason related_id request_id state");
+        assert_eq!((line["outcome"].as_str(), line["state"].as_str()), (Some("failed"), Some("FAILURE")));
+        assert_eq!(line["raw"]["TaskStatus"]["TaskType"], "Activity Create");
+    }
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn wait_follows_each_job_to_its_end() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["fine", "sandbox:retry=1", "sandbox:never", "fine"]);
+    let file = File::new("wait-ids", format!("\u{feff}# of today\r\n{}\r\n\r\n", ids[1..].join("\r\n")));
+    let waited = run(&server, &["wait", &ids[0], "--file", file.path()]);
+    assert_eq!((waited.code, waited.lines().len()), (1, 4), "{}{}", waited.out, waited.err);
+    assert!(waited.err.contains("4 jobs: 3 succeeded, 1 failed, 0 open"), "{}", waited.err);
+}
+
+#[test]
+fn wait_lives_through_what_passes() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["fine"]);
+    plan(&server, [Planned { times: 3, ..Planned::on(CallKind::Status, Fault::HtmlError) }]);
+    let waited = run(&server, &["wait", "--set", "max_attempts=1", &ids[0]]);
+    assert_eq!(waited.code, 0, "{}", waited.err);
+    assert_eq!(server.book().faults, 3);
+}
+
+#[test]
+fn at_the_deadline_the_rest_is_listed() {
+    let server = start(Settings { rate_per_minute: 1.0, ..hasty() });
+    let ids = jobs(&server, &["1", "2", "3"]);
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let waited = run(&server, &[&["wait", "--deadline", "700ms"], &all[..]].concat());
+    assert_eq!((waited.code, waited.out.as_str()), (3, ""));
+    for id in &ids {
+        let expected = format!("{id}  open       not settled by the deadline: its last state is In-Queue");
+        assert!(waited.err.contains(&expected), "{}", waited.err);
+    }
+    let waited = run(&server, &[&["wait", "--json", "--deadline", "700ms"], &all[..]].concat());
+    assert_eq!(waited.code, 3);
+    let named: Vec<Value> = waited.json().iter().map(|line| line["request_id"].clone()).collect();
+    assert_eq!(named, all);
+    assert!(waited.json().iter().all(|line| line["error"]["kind"] == "deadline"));
+}
+
+const THREE: &str = "RelatedProspectId,ActivityEvent,ActivityNote,mx_Custom_1\n\
+                     a,201,first,x\nb,201,sandbox:fail,\nc,201,\"third,\nand last\",y\n";
+
+#[test]
+fn what_submit_prints_is_what_wait_reads() {
+    for form in [&[][..], &["--json"]] {
+        let server = start(hasty());
+        let file = File::new(&format!("three-{}.csv", form.len()), THREE);
+        let sent = run(&server, &[&["submit", file.path()], form].concat());
+        assert_eq!(sent.code, 0, "{}", sent.err);
+        let waited = run_with_stdin(&server, &["wait", "-"], &sent.out);
+        assert_eq!((waited.code, waited.lines().len()), (1, 3), "{}", waited.err);
+        assert!(waited.err.contains("2 succeeded, 1 failed"));
+        assert_eq!((server.book().accepted, server.book().duplicates), (3, 0));
+        if !form.is_empty() {
+            let mut lines: Vec<u64> = sent.json().iter().map(|line| line["line"].as_u64().unwrap()).collect();
+            lines.sort_unstable();
+            assert_eq!(lines, [2, 3, 4]);
+            assert!(
+                sent.json()
+                    .iter()
+                    .all(|line| line["operation"] == "activity.create" && line["request_id"].is_string())
+            );
+        }
+    }
+}
+
+#[test]
+fn ids_come_in_the_order_of_the_file() {
+    let server = start(Settings {
+        latency_in: (Duration::ZERO, Duration::from_millis(30)),
+        latency_out: (Duration::ZERO, Duration::from_millis(30)),
+        ..hasty()
+    });
+    let rows: Vec<String> =
+        (0..40).map(|n| format!(r#"{{"RelatedProspectId":"lead-{n}","ActivityEvent":1}}"#)).collect();
+    for text in [rows.join("\n"), format!("[{}]", rows.join(",\n"))] {
+        let sent = run_with_stdin(&server, &["submit", "-", "--quota", "10000/5s"], &text);
+        assert_eq!(sent.code, 0, "{}", sent.err);
+        let ids = sent.lines();
+        let asked = run_with_stdin(&server, &["status", "--json", "--quota", "10000/5s", "-"], &sent.out);
+        assert_eq!(ids.len(), 40);
+        for line in asked.json() {
+            let place = ids.iter().position(|id| line["request_id"] == *id).unwrap();
+            let body = line["raw"]["TaskStatus"]["RequestBody"].as_str().unwrap();
+            assert_eq!(body, rows[place]);
+        }
+    }
+}
+
+#[test]
+fn a_bad_row_is_refused_before_anything_is_sent() {
+    let server = start(hasty());
+    let good = r#"{"RelatedProspectId":"a","ActivityEvent":1}"#;
+    for (text, words) in [
+        (
+            format!("{good}\n{good}\n{{\"RelatedProspectId\":\"s3cr3t-api-key\"}}\n"),
+            "line 3 has no ActivityEvent",
+        ),
+        (format!("{good}\n{good}\n{{oops s3cr3t-api-key"), "line 3: what stands there is not JSON"),
+        (format!("[{good},\n7]"), "line 2 holds something else"),
+        (format!("{THREE}d,s3cr3t-api-key,,\n"), "line 6: ActivityEvent is not a number"),
+        (THREE.replace("mx_Custom_1", "Colour"), "none of RelatedProspectId"),
+        (String::new(), "it is empty"),
+    ] {
+        let sent = run_with_stdin(&server, &["submit", "-"], &text);
+        assert_eq!((sent.code, sent.out.as_str()), (2, ""), "{text}");
+        assert!(sent.err.contains(words) && sent.err.contains("Nothing was sent"), "{}", sent.err);
+        assert!(sent.err.contains("standard input"), "{}", sent.err);
+    }
+    assert_eq!(server.book().calls(), 0);
+    let as_is = run_with_stdin(&server, &["submit", "--as-is", "-"], "{\"ActivityEvent\":1}");
+    assert_eq!((as_is.code, server.book().bad_requests), (4, 1), "{}", as_is.err);
+}
+
+#[test]
+fn a_submit_in_doubt_is_reported_with_its_line_and_never_sent_again() {
+    let server = start(hasty());
+    let lost = [Fault::Pass.into(), Planned::on(CallKind::Submit, Fault::AnswerLost)];
+    plan(&server, lost);
+    let file = File::new("doubt.csv", THREE);
+    let sent = run(&server, &["submit", "--concurrency", "1", file.path()]);
+    assert_eq!((sent.code, sent.lines().len()), (4, 2));
+    assert!(sent.err.contains("line 3: IN DOUBT, "), "{}", sent.err);
+    assert!(sent.err.contains("2 of 3 jobs were accepted; in doubt: 1,"), "{}", sent.err);
+    assert_eq!((server.book().submit_calls, server.book().accepted), (3, 3));
+
+    plan(&server, [Planned::on(CallKind::Submit, Fault::AnswerLost)]);
+    let sent = run(&server, &["submit", "--json", "--concurrency", "1", file.path()]);
+    let line = &sent.json()[0];
+    assert_eq!((sent.code, &line["line"], &line["request_id"]), (4, &Value::from(2), &Value::Null));
+    assert_eq!(
+        (&line["error"]["kind"], &line["error"]["resend"]),
+        (&"in_doubt".into(), &"may_duplicate".into())
+    );
+    let waited = run_with_stdin(&server, &["wait", "-"], &sent.out);
+    assert_eq!((waited.code, waited.lines().len()), (1, 2));
+    assert!(
+        waited.err.contains("a submit that brought no id is left out; lines of that kind: 1"),
+        "{}",
+        waited.err
+    );
+}
+
+#[test]
+fn submit_stops_when_one_after_the_other_fails() {
+    let server = start(hasty());
+    plan(&server, [Planned { times: 99, ..Planned::on(CallKind::Submit, Fault::ServerError) }]);
+    let text = r#"{"RelatedProspectId":"a","ActivityEvent":1}"#.to_owned() + "\n";
+    let sent = run_with_stdin(&server, &["submit", "--concurrency", "1", "-"], &text.repeat(9));
+    assert_eq!((sent.code, server.book().submit_calls), (4, 5));
+    assert!(sent.err.contains("4 rows, of lines 6 to 9: not sent"), "{}", sent.err);
+}
+
+#[test]
+fn after_the_deadline_nothing_more_is_sent() {
+    let server =
+        start(Settings { latency_in: (Duration::from_millis(400), Duration::from_millis(400)), ..hasty() });
+    let sent = run_with_stdin(&server, &["submit", "--concurrency", "1", "--deadline", "200ms", "-"], THREE);
+    assert_eq!((sent.code, sent.lines().len(), server.book().accepted), (3, 1, 1), "{}", sent.err);
+    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent: the deadline passed"), "{}", sent.err);
+}
+
+#[test]
+fn a_submit_without_its_keys_is_refused_at_once() {
+    let server = start(hasty());
+    let mut command = command_for(&server, &["submit", "/dev/null"]);
+    let sent = finished(command.env_remove("ACTIVITY_STATUS_SECRET_KEY").output().unwrap());
+    assert_eq!(sent.code, 2);
+    command.env_remove("ACTIVITY_STATUS_ACCESS_KEY");
+    let sent = finished(command.output().unwrap());
+    assert!(sent.code == 2 && sent.err.contains("ACTIVITY_STATUS_SECRET_KEY"), "{}", sent.err);
+}
+
+#[test]
+fn what_two_operations_need_besides_is_asked_for() {
+    let server = start(hasty());
+    let change = r#"[{"Attribute":"City","Value":"Pune"}]"#;
+    let lead = ["submit", "-", "--operation", "lead.update"];
+    assert_eq!(run_with_stdin(&server, &lead, change).code, 2);
+    let sent = run_with_stdin(&server, &[&lead[..], &["--query", "leadId=a"]].concat(), change);
+    assert_eq!((sent.code, sent.lines().len()), (0, 1), "{}", sent.err);
+    let asked = run(&server, &["wait", "--operation", "lead.update", sent.lines()[0]]);
+    assert!(asked.out.contains("succeeded  Request was successfully completed"), "{}", asked.out);
+
+    let call = ["submit", "-", "--operation", "telephony.logcall"];
+    assert_eq!(run_with_stdin(&server, &call, "{}").code, 2);
+    let tail = |variable| [&call[..], &["--path-tail-env", variable]].concat();
+    assert_eq!(run_with_stdin(&server, &tail("NOTHING"), "{}").code, 2);
+    let sent = run_with_stdin(&server, &tail("CONNECTOR"), "{}");
+    assert_eq!((sent.code, sent.lines().len()), (0, 1), "{}", sent.err);
+}
+
+#[test]
+fn another_operation_is_reached_by_its_paths() {
+    let server = start(Settings { custom: vec![("/task/create".into(), "Task Create".into())], ..hasty() });
+    let options = ["--operation", "task.create", "--operation-path", "/task/create"];
+    let sent = run_with_stdin(&server, &[&["submit", "-"], &options[..]].concat(), "[1, 2]");
+    assert_eq!((sent.code, sent.lines().len()), (0, 1), "{}", sent.err);
+    let asked = run(&server, &[&["wait", "--json", sent.lines()[0]], &options[..]].concat());
+    assert_eq!(asked.json()[0]["operation"], "task.create");
+    let unknown = run(&server, &["metrics", "--operation", "task.create"]);
+    assert!(unknown.code == 2 && unknown.err.contains("--operation-path"), "{}", unknown.err);
+}
+
+#[test]
+fn wrong_keys_are_told_once_and_name_the_region() {
+    let server = start(Settings { api_key: "another".into(), ..hasty() });
+    let ids: Vec<String> = (0..60).map(|n| format!("id-{n}\n")).collect();
+    let asked = run_with_stdin(&server, &["status", "-", "--concurrency", "2"], &ids.concat());
+    assert_eq!(asked.code, 4);
+    assert!(asked.err.contains("401") && asked.err.contains("region"), "{}", asked.err);
+    assert!(server.book().calls() <= 4, "{:?}", server.book());
+    let asked = run_with_stdin(&server, &["wait", "-", "--json"], &ids.concat());
+    assert_eq!(asked.json().len(), 60);
+    assert!(asked.json().iter().all(|line| line["error"]["kind"] == "unauthorized"));
+    let sent = run_with_stdin(&server, &["submit", "-", "--concurrency", "1"], THREE);
+    assert_eq!((sent.code, sent.out.as_str()), (4, ""));
+    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent"), "{}", sent.err);
+}
+
+#[test]
+fn wrong_usage_is_exit_2_and_sends_nothing() {
+    let server = start(hasty());
+    for args in [
+        &["status"][..],
+        &["status", "not an id"],
+        &["status", "--file", "/nonexistent/ids"],
+        &["status", "-", "--file", "-"],
+        &["status", "x", "--concurrency", "0"],
+        &["status", "x", "--concurrency", "65"],
+        &["status", "x", "--quota", "lots"],
+        &["status", "x", "--deadline", "soon"],
+        &["status", "x", "--region", "mars"],
+        &["status", "x", "--base-url", "http://example.com"],
+        &["status", "x", "--set", "qouta=1"],
+        &["status", "x", "--set", "secret_key=s3cr3t"],
+        &["status", "x", "--api-key", "s3cr3t"],
+        &["status", "x", "--operation", "nothing"],
+        &["submit"],
+        &["submit", "/nonexistent/rows.csv"],
+        &["submit", "-", "--query", "s3cr3t"],
+        &["nothing"],
+        &[],
+    ] {
+        let told = run(&server, args);
+        assert_eq!((told.code, told.out.as_str()), (2, ""), "{args:?}: {}", told.err);
+        assert!(told.err.len() > 20 && !told.err.contains("s3cr3t"), "{args:?}: {}", told.err);
+    }
+    assert_eq!(server.book().calls() + server.book().unknown_paths, 0);
+    let bare = finished(command(&["metrics"]).output().unwrap());
+    assert!(bare.code == 2 && bare.err.contains("ACTIVITY_STATUS_API_KEY"), "{}", bare.err);
+    let ids = File::new("not-ids", "api_key = s3cr3t-api-key\n");
+    let told = run(&server, &["wait", "--file", ids.path()]);
+    assert!(told.code == 2 && told.err.contains("line 1 holds no request id"), "{}", told.err);
+}
+
+#[test]
+fn help_and_version_are_data() {
+    for args in
+        [&["--help"][..], &["--version"], &["submit", "--help"], &["wait", "-h"], &["sandbox", "--help"]]
+    {
+        let told = finished(command(args).output().unwrap());
+        assert_eq!((told.code, told.err.as_str()), (0, ""), "{args:?}");
+        assert!(told.out.contains("activity-status"));
+        assert!(told.out.lines().all(|line| line.chars().count() <= 100), "{}", told.out);
+    }
+}
+
+#[test]
+fn keys_may_stand_in_a_file() {
+    let server = start(hasty());
+    let text = format!("# ours\napi_key = {}\nbase_url = \"{}\"\n", SECRETS[0], server.url());
+    let file = File::new("keys", text);
+    let asked = |args: &[&str]| {
+        finished(command(&[&["metrics", "--keys", file.path()], args].concat()).output().unwrap())
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode =
+            |mode| std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o644);
+        let run = asked(&[]);
+        assert!(run.code == 0 && run.err.contains("can be read by other users"), "{}", run.err);
+        mode(0o600);
+    }
+    let run = asked(&[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let wrong = File::new("wrong-keys", "region = in\ns3cr3t-api-key\n");
+    let run = finished(command(&["metrics", "--keys", wrong.path()]).output().unwrap());
+    assert!(run.code == 2 && run.err.contains("line 2 is not of the form"), "{}", run.err);
+}
+
+#[test]
+fn metrics_are_told_in_words_or_json() {
+    let server = start(Settings { rate_per_minute: 6.0, ..hasty() });
+    jobs(&server, &["1", "2", "3"]);
+    let told = run(&server, &["metrics"]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    assert!(
+        told.out.contains("pending        3\nlongest delay  30 s\nrate           0 a minute"),
+        "{}",
+        told.out
+    );
+    let told = run(&server, &["metrics", "--json"]);
+    let line = &told.json()[0];
+    assert_eq!((line["operation"].as_str(), &line["pending"]), (Some("activity.create"), &Value::from(3)));
+    assert_eq!(
+        (&line["max_delay_seconds"], &line["rate_per_minute"]),
+        (&Value::from(30.0), &Value::from(0.0))
+    );
+    assert_eq!(line["raw"]["PendingMessages"], 3);
+
+    plan(&server, [Planned::on(CallKind::Metrics, Fault::HtmlError)]);
+    let told = run(&server, &["metrics", "--json", "--set", "max_attempts=1"]);
+    assert_eq!((told.code, told.json()[0]["error"]["kind"].as_str()), (4, Some("server")));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_wait_and_lists_what_is_open() {
+    let server = start(Settings { rate_per_minute: 1.0, ..hasty() });
+    let ids = jobs(&server, &["1", "2"]);
+    for silence in [false, true] {
+        if silence {
+            plan(&server, [Planned { times: 99, ..Planned::on(CallKind::Status, Fault::Silence) }]);
+        }
+        let calls = server.book().status_calls;
+        let child = command_for(&server, &["wait", "--json", &ids[0], &ids[1]]).spawn().unwrap();
+        until("both asked about", || server.book().status_calls >= calls + 2);
+        pause(100);
+        let clock = SystemClock::new();
+        interrupt(&child);
+        let waited = finished(child.wait_with_output().unwrap());
+        assert!(clock.now() < Duration::from_millis(900), "it took {:?}", clock.now());
+        assert_eq!(waited.code, 130);
+        let named: Vec<Value> = waited.json().iter().map(|line| line["request_id"].clone()).collect();
+        assert_eq!(named, ids);
+        assert!(waited.json().iter().all(|line| line["error"]["kind"] == "interrupted"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_a_submit_tells_what_is_in_doubt_and_what_was_not_sent() {
+    let server = start(hasty());
+    plan(
+        &server,
+        [Fault::Pass.into(), Planned { times: 99, ..Planned::on(CallKind::Submit, Fault::Silence) }],
+    );
+    let file = File::new("interrupted.csv", THREE);
+    let child = command_for(&server, &["submit", "--concurrency", "1", file.path()]).spawn().unwrap();
+    until("the second was sent", || server.book().submit_calls >= 2);
+    interrupt(&child);
+    let sent = finished(child.wait_with_output().unwrap());
+    assert_eq!((sent.code, sent.lines().len()), (130, 1));
+    assert!(sent.err.contains("line 3: IN DOUBT"), "{}", sent.err);
+    assert!(sent.err.contains("line 4: interrupted before it was sent"), "{}", sent.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_what_reads_standard_input() {
+    let server = start(hasty());
+    let mut child = command_for(&server, &["wait", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take();
+    pause(300);
+    interrupt(&child);
+    assert_eq!(finished(child.wait_with_output().unwrap()).code, 130);
+    drop(stdin);
+}
+
+#[test]
+fn nobody_reading_on_is_no_panic_and_loses_no_id() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["1", "2", "3"]);
+    let mut child = command_for(&server, &["status", &ids[0], &ids[1], &ids[2]]).spawn().unwrap();
+    drop(child.stdout.take());
+    let asked = finished(child.wait_with_output().unwrap());
+    assert_eq!((asked.code, asked.err.as_str()), (0, ""));
+
+    let file = File::new("pipe.csv", THREE);
+    let mut child = command_for(&server, &["submit", "--concurrency", "1", file.path()]).spawn().unwrap();
+    drop(child.stdout.take());
+    let sent = finished(child.wait_with_output().unwrap());
+    let sent_id = server.sandbox().lock().unwrap().ids().nth(3).unwrap();
+    assert_eq!((sent.code, server.book().accepted), (4, 4));
+    assert!(sent.err.contains(&format!("could not be printed: {sent_id}")), "{}", sent.err);
+    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent"), "{}", sent.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_sandbox_runs_until_it_is_stopped() {
+    let answers = File::new(
+        "answers.json",
+        r#"{"cases": [{"name": "x", "request_id": "odd", "http_status": 200, "content_type": "text/html",
+            "body_hex": "3c68313e", "expect": null}]}"#,
+    );
+    let options =
+        ["--port", "0", "--rate", "60000", "--spelling", "all", "--latency", "0ms..1ms", "--retry-ladder"];
+    let mut child = command(
+        &[&["sandbox"], &options[..], &["10ms,20ms", "--answers", answers.path(), "--json"]].concat(),
+    )
+    .spawn()
+    .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    };
+    let url = line();
+    assert!(url.starts_with("http://127.0.0.1:") && url.len() > 17, "{url}");
+    let exports: Vec<String> = (0..4).map(|_| line()).collect();
+    assert_eq!(exports[0], format!("export ACTIVITY_STATUS_BASE_URL={url}"));
+    let tried = |args: &[&str], stdin: &str| {
+        let mut command = command(args);
+        for export in &exports {
+            let (name, value) = export.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            command.env(name, value);
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        finished(child.wait_with_output().unwrap())
+    };
+    let sent = tried(&["submit", "-"], THREE);
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    assert_eq!(tried(&["wait", "-"], &sent.out).code, 1);
+    let odd = tried(&["status", "--json", "odd"], "");
+    assert_eq!(odd.json()[0]["error"]["kind"], "malformed");
+    interrupt(&child);
+    let mut book = String::new();
+    out.read_to_string(&mut book).unwrap();
+    let book: Value = serde_json::from_str(&book).unwrap();
+    assert_eq!((&book["accepted"], &book["succeeded"], &book["refused"]), (&3.into(), &2.into(), &0.into()));
+    assert_eq!(finished(child.wait_with_output().unwrap()).code, 0);
+}
+
+#[test]
+fn the_sandbox_stays_on_this_machine_unless_told() {
+    for args in [
+        &["--host", "0.0.0.0"][..],
+        &["--quota", "many"],
+        &["--rate", "0"],
+        &["--latency", "2s..1s"],
+        &["--retry-ladder", "1s,soon"],
+        &["--answers", "/nonexistent.json"],
+        &["--window", "round"],
+    ] {
+        let told = finished(command(&[&["sandbox", "--port", "0"], args].concat()).output().unwrap());
+        assert_eq!((told.code, told.out.as_str()), (2, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn the_demo_tells_the_whole_story() {
+    let clock = SystemClock::new();
+    let told = finished(command(&["demo"]).output().unwrap());
+    assert_eq!((told.code, told.err.as_str()), (0, ""), "{}", told.out);
+    assert!(clock.now() < Duration::from_secs(30), "it took {:?}", clock.now());
+    let number = |what: &str| -> u64 {
+        let line = told.out.lines().find(|line| line.starts_with(what)).unwrap();
+        line[what.len()..].split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert_eq!((number("Sent"), number("Succeeded"), number("Failed")), (40, 36, 4));
+    assert_eq!((number("Retried by the CRM"), number("Calls refused")), (1, 0));
+    assert!((80..=110).contains(&number("Calls made")), "{}", told.out);
+    let table: Vec<&str> =
+        told.out.lines().skip_while(|line| !line.starts_with("Customer")).skip(1).take(5).collect();
+    assert_eq!(
+        table.iter().filter(|line| line.contains(" failed ") && line.contains("Exception: ")).count(),
+        4
+    );
+    assert_eq!(
+        table.iter().filter(|line| line.contains(" succeeded ") && line.contains("tried again")).count(),
+        1
+    );
+    assert!(told.out.contains("shortens") || told.out.contains("where the CRM waits half a minute"));
+    assert!(told.out.contains("What to try next:"));
+    assert!(!told.out.contains('\u{1b}'));
+}
