@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,7 +45,11 @@ def test_a_status_on_the_command_line_is_the_line_of_to_json(vendor: Vendor) -> 
     vendor.answer = lambda seen: status_answer(seen.request_id, "FAILURE")
     code, out, err = run(vendor, *MODULE, "status", "--json", ID)
     assert code == 1
-    assert out == Status.from_json(json.loads(out)["raw"] and status_answer(ID, "FAILURE").body or b"").to_json() + "\n"
+    assert (
+        out
+        == Status.from_json(json.loads(out)["raw"] and status_answer(ID, "FAILURE").body or b"").to_json()
+        + "\n"
+    )
 
 
 def test_wrong_usage(vendor: Vendor) -> None:
@@ -112,3 +117,20 @@ def test_the_example_that_submits_and_waits(vendor: Vendor, tmp_path: Path) -> N
     vendor.answer = lambda seen: Answer(None)
     code, _, err = run(vendor, *program)
     assert code == 4 and "look in the CRM" in err
+
+
+def test_the_programs_of_the_readme(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accepted = Answer(json.dumps({"RequestID": ID}).encode())
+    vendor.answer = lambda seen: (
+        accepted if seen.method == "POST" else status_answer(ID, "FAILURE", RequestBody="{}")
+    )
+    for name, value in environment(vendor).items():
+        monkeypatch.setenv(name, value)
+    readme = Path(__file__).parents[2] / "bindings" / "python" / "README.md"
+    programs = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    for program in programs:
+        exec(compile(program, str(readme), "exec"), {})
+    assert capsys.readouterr().out == "failed None because\nFAILURE because {}\n"
+    assert len(vendor.seen) == 3

@@ -77,7 +77,9 @@ def test_text_and_bytes_are_sent_byte_for_byte(client: Client, vendor: Vendor, t
 
 def test_a_sequence_is_an_array(client: Client, vendor: Vendor) -> None:
     vendor.answer = lambda seen: ACCEPTED
-    client.submit([{"Attribute": "City", "Value": "Pune"}], operation="lead.update", query={"leadId": "a b&c"})
+    client.submit(
+        [{"Attribute": "City", "Value": "Pune"}], operation="lead.update", query={"leadId": "a b&c"}
+    )
     (seen,) = vendor.seen
     assert (seen.path, seen.query) == ("/lead/update", {"leadId": ["a b&c"]})
     assert json.loads(seen.body) == [{"Attribute": "City", "Value": "Pune"}]
@@ -219,7 +221,11 @@ def test_metrics(client: Client, vendor: Vendor) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error", "base"),
-    [(401, UnauthorizedError, PermissionError), (429, RefusedError, Exception), (500, ServerError, Exception)],
+    [
+        (401, UnauthorizedError, PermissionError),
+        (429, RefusedError, Exception),
+        (500, ServerError, Exception),
+    ],
 )
 def test_an_error_of_the_vendor(
     client: Client, vendor: Vendor, status: int, error: type[activity_status.ActivityStatusError], base: type
@@ -331,7 +337,9 @@ def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None
         lambda client: client.submit({}, path_tail=7),
     ],
 )
-def test_arguments_of_the_wrong_type(client: Client, vendor: Vendor, call: Callable[[Client], object]) -> None:
+def test_arguments_of_the_wrong_type(
+    client: Client, vendor: Vendor, call: Callable[[Client], object]
+) -> None:
     with pytest.raises(TypeError):
         call(client)
     assert vendor.seen == []
@@ -371,7 +379,9 @@ def test_from_env(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     vendor.answer = lambda seen: ACCEPTED
     for name, value in {**KEYS, "base_url": vendor.url}.items():
         monkeypatch.setenv(f"ACTIVITY_STATUS_{name.upper()}", value)
-        monkeypatch.setenv(f"OTHER_{name.upper()}", "other-" + value if name in KEYS else "https://example.com")
+        monkeypatch.setenv(
+            f"OTHER_{name.upper()}", "other-" + value if name in KEYS else "https://example.com"
+        )
     monkeypatch.setenv("ACTIVITY_STATUS_REGION", "")
     Client.from_env().submit({})
     assert vendor.seen[-1].headers["x-api-key"] == KEYS["api_key"]
@@ -394,7 +404,12 @@ def test_after_it_is_closed_a_call_says_so(client: Client, vendor: Vendor) -> No
         assert client.status(ID).succeeded
     assert repr(client) == f"<Client {vendor.url} (closed)>"
     client.close()
-    for call in (client.metrics, lambda: client.status(ID), lambda: client.wait(ID), lambda: client.submit({})):
+    for call in (
+        client.metrics,
+        lambda: client.status(ID),
+        lambda: client.wait(ID),
+        lambda: client.submit({}),
+    ):
         with pytest.raises(ConfigError, match="closed"):
             call()
     assert len(vendor.seen) == 1

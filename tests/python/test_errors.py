@@ -28,7 +28,7 @@ FIELDS: dict[str, Any] = {
     "resend": "may_duplicate",
     "http_status": 500,
     "vendor_type": "MXException",
-    "vendor_message": "é\n\"x\"",
+    "vendor_message": 'é\n"x"',
     "request_id": ID,
     "operation": "lead.update",
     "attempts": 3,
@@ -69,7 +69,11 @@ def test_an_exception_keeps_its_fields(kind: str) -> None:
         assert isinstance(made, BASES[kind])
     with_note: Any = made
     with_note.mine = "kept"
-    for one in (made, *(pickle.loads(pickle.dumps(made, protocol)) for protocol in range(6)), copy.copy(made)):
+    for one in (
+        made,
+        *(pickle.loads(pickle.dumps(made, protocol)) for protocol in range(6)),
+        copy.copy(made),
+    ):
         assert type(one) is type(made)
         assert str(one) == one.message == "so it is" and one.args == ("so it is",)
         assert {name: getattr(one, name) for name in FIELDS} == FIELDS

@@ -121,7 +121,9 @@ def test_an_outcome_is_its_word() -> None:
     assert json.dumps({"outcome": Outcome.FAILED}) == '{"outcome": "failed"}'
     for one in (status(), status("ERROR"), status("In-Queue")):
         found = [one.succeeded, one.failed, not one.settled]
-        assert found == [one.outcome is other for other in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.PENDING)]
+        assert found == [
+            one.outcome is other for other in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.PENDING)
+        ]
 
 
 def test_values_match_by_position() -> None:

@@ -46,7 +46,9 @@ ANSWERS: list[Callable[[Seen], Answer]] = [
         )
         for code in (200, 400, 401, 404, 429, 500)
     ),
-    lambda seen: Answer(json.dumps({"RequestId": KEYS["secret_key"], "TaskStatus": {"Status": "x"}}).encode()),
+    lambda seen: Answer(
+        json.dumps({"RequestId": KEYS["secret_key"], "TaskStatus": {"Status": "x"}}).encode()
+    ),
 ]
 
 

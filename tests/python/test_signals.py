@@ -13,7 +13,9 @@ from conftest import Answer, Vendor, status_answer
 
 from activity_status import Client
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="there is no SIGINT to send to a process there"
+)
 
 LIMIT = 60
 """Seconds after which a test gives up. What is tested takes a fraction of one; a call that heard nothing would take

@@ -47,7 +47,16 @@ def asked() -> Iterator[tuple[Client, Vendor]]:
 
 
 def reading(status: Status) -> dict[str, Any]:
-    fields = ["outcome", "state", "task_type", "reason", "current_step", "last_step", "request_body", "message"]
+    fields = [
+        "outcome",
+        "state",
+        "task_type",
+        "reason",
+        "current_step",
+        "last_step",
+        "request_body",
+        "message",
+    ]
     return {name: getattr(status, name) for name in [*fields, "created_id", "related_id"]}
 
 

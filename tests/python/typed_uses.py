@@ -19,7 +19,9 @@ from activity_status import (
 )
 
 client = Client(region="in", api_key="k", quota=(25, 5.0), call_deadline=timedelta(minutes=1), proxy=None)
-other = Client.from_env(prefix="ACTIVITY_STATUS_", region="us", quota="10/5s", connect_timeout="2s", max_attempts=3)
+other = Client.from_env(
+    prefix="ACTIVITY_STATUS_", region="us", quota="10/5s", connect_timeout="2s", max_attempts=3
+)
 assert_type(other, Client)
 
 with client as same:

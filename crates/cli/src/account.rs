@@ -1,8 +1,11 @@
 //! Whose account, and how to reach it: from options, a file of keys and the environment.
 
-use activity_status::plugin::Clock;
-use activity_status::{Client, Endpoint, Operation, Settings, parse_duration};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+use activity_status::plugin::{Clock, Event};
+use activity_status::{Client, Endpoint, Operation, Settings, parse_duration};
 
 use crate::args::AccountArgs;
 use crate::shell::{Problem, Shell, named};
@@ -16,6 +19,24 @@ pub(crate) struct Account {
     pub(crate) threads: usize,
     /// When to give up, by the clock of the [`Stop`](crate::Stop).
     pub(crate) deadline: Option<Duration>,
+    pub(crate) refusals: Refusals,
+}
+
+/// Counts the calls that the vendor refused although we keep the quota.
+#[derive(Clone, Default)]
+pub(crate) struct Refusals(Arc<AtomicU64>);
+
+impl Refusals {
+    /// Tells the user, who can do something about it.
+    pub(crate) fn tell(&self, shell: &mut Shell<'_>) {
+        let count = self.0.load(Relaxed);
+        if count > 0 {
+            shell.note(format_args!(
+                "The vendor refused calls {count} times, because this key makes more than the quota: in another \
+                 program, or in one that ended a moment ago. Lower --quota if that goes on"
+            ));
+        }
+    }
 }
 
 /// Puts the account together. `longest` is how long the command may take if no deadline is given.
@@ -28,9 +49,16 @@ pub(crate) fn open(
     let settings = settings(args, shell)?;
     let given = args.deadline.as_deref().map(parse_duration).transpose()?;
     let deadline = given.or(longest).map(|span| shell.stop.now().saturating_add(span));
-    let client = settings.builder()?.clock(shell.stop.clone()).build()?;
+    let refusals = Refusals::default();
+    let count = refusals.0.clone();
+    let observer = move |event: &Event<'_>| {
+        if let Event::Refused { .. } = event {
+            count.fetch_add(1, Relaxed);
+        }
+    };
+    let client = settings.builder()?.clock(shell.stop.clone()).observer(observer).build()?;
     let may_submit = settings.get("access_key").is_some() && settings.get("secret_key").is_some();
-    Ok(Account { client, operation, may_submit, threads: args.concurrency.into(), deadline })
+    Ok(Account { client, operation, may_submit, threads: args.concurrency.into(), deadline, refusals })
 }
 
 fn operation(args: &AccountArgs) -> Result<Operation, Problem> {

@@ -13,6 +13,7 @@ const OVERVIEW: &str = "\
 Keys are never arguments, because other users can see those. They come from the environment
 (ACTIVITY_STATUS_API_KEY, and for a submit _ACCESS_KEY and _SECRET_KEY) or from a file (--keys).
 The account's region comes from ACTIVITY_STATUS_REGION or _BASE_URL, or from an option.
+A proxy in HTTPS_PROXY or ALL_PROXY is used, unless NO_PROXY names the vendor's host.
 
 Exit codes: 0 every question was answered and no job failed, 1 some job failed, 2 wrong usage or
 bad input, 3 the deadline passed, 4 the vendor or the network, 130 interrupted; the highest that

@@ -54,13 +54,16 @@ impl<'a> Shell<'a> {
 
     /// Shows a progress bar, on a terminal alone, until [`end_bar`](Shell::end_bar).
     pub(crate) fn begin_bar(&mut self, len: usize, what: &str) -> ProgressBar {
-        let template = "{prefix} {bar:30} {pos}/{len}  {rate}  {eta} left  {msg}";
+        let template = "{prefix} {bar:30} {pos}/{len}  {pace}  {msg}";
         // Without a style of ours the bar has another one; it is not worth an error.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
-            let _ = write!(text, "{:.1}/s", state.per_sec());
+        let pace = |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // Before the first one is through, nobody knows.
+            if state.pos() > 0 {
+                let _ = write!(text, "{:.1}/s  {} s left", state.per_sec(), state.eta().as_secs());
+            }
         };
-        let style = style.with_key("rate", rate);
+        let style = style.with_key("pace", pace);
         let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
         bar.set_style(style.progress_chars("━━╌"));
         bar.set_prefix(what.to_owned());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use activity_status::builtin::SystemClock;
 use activity_status::plugin::Clock;
-use activity_status_sandbox::{Call, CallKind, Fault, Planned, Quota, Server, Settings};
+use activity_status_sandbox::{Call, CallKind, Canned, Fault, Planned, Quota, Server, Settings};
 use serde_json::Value;
 
 /// No output may hold any of these.
@@ -87,7 +87,8 @@ fn run(server: &Server, args: &[&str]) -> Run {
 
 fn run_with_stdin(server: &Server, args: &[&str], stdin: &str) -> Run {
     let mut child = command_for(server, args).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    // A command that refuses its arguments does not read on.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     finished(child.wait_with_output().unwrap())
 }
 
@@ -219,6 +220,25 @@ fn wait_lives_through_what_passes() {
     let waited = run(&server, &["wait", "--set", "max_attempts=1", &ids[0]]);
     assert_eq!(waited.code, 0, "{}", waited.err);
     assert_eq!(server.book().faults, 3);
+}
+
+#[test]
+fn refusals_by_somebody_elses_calls_are_waited_out_and_told() {
+    let server = start(hasty());
+    let id = jobs(&server, &["fine"]).remove(0);
+    plan(&server, [Planned { times: 2, ..Planned::on(CallKind::Status, Fault::TooManyRequests) }]);
+    let waited = run(&server, &["wait", "--quota", "100/0.1s", &id]);
+    assert_eq!((waited.code, waited.lines().len()), (0, 1), "{}", waited.err);
+    assert!(waited.err.contains("refused calls 2 times"), "{}", waited.err);
+}
+
+#[test]
+fn keys_that_were_good_are_not_doubted_because_of_one_job() {
+    let odd = Canned { http_status: 403, headers: vec![], body: vec![] };
+    let server = start(Settings { answers: [("odd".to_owned(), odd)].into(), ..hasty() });
+    let id = jobs(&server, &["fine"]).remove(0);
+    let asked = run(&server, &["status", "--json", "--concurrency", "1", &id, "odd", &id]);
+    assert_eq!((asked.code, asked.lines().len(), server.book().status_calls), (4, 3, 3));
 }
 
 #[test]
@@ -623,7 +643,7 @@ fn the_sandbox_runs_until_it_is_stopped() {
             command.env(name, value);
         }
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         finished(child.wait_with_output().unwrap())
     };
     let sent = tried(&["submit", "-"], THREE);

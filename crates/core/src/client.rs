@@ -465,7 +465,7 @@ fn settlement(head: &Head) -> Settlement {
     }
 }
 
-/// `Retry-After` in seconds. The vendor sends none [docs]; a date in its place is not worth a parser.
+/// `Retry-After` in seconds. The vendor sends none \[docs\]; a date in its place is not worth a parser.
 fn seconds(retry_after: &str) -> Option<Duration> {
     retry_after.trim().parse().ok().map(Duration::from_secs)
 }

@@ -9,8 +9,8 @@ use crate::wire::QUERY;
 /// The account's keys. Nothing that prints or serialises shows them, and they are wiped from memory on drop.
 ///
 /// Asking needs the API key alone; submitting needs the access key and the secret key too. Those two are found in the
-/// vendor's *My Account > Settings > API and Webhooks* [docs]; the API key belongs to the Async API's host of the account's
-/// region, under *API Host and Key* on the vendor's page about the Async API [docs].
+/// vendor's *My Account > Settings > API and Webhooks* \[docs\]; the API key belongs to the Async API's host of the account's
+/// region, under *API Host and Key* on the vendor's page about the Async API \[docs\].
 ///
 /// ```
 /// use activity_status::Credentials;

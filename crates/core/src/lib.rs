@@ -28,8 +28,8 @@
 //! # Ok::<(), activity_status::Error>(())
 //! ```
 //!
-//! Facts about the vendor carry where they are from: **[seed]** and **[docs]** its public documentation, **[seen]**
-//! public code that talks to it, **[inferred]** from sibling calls. What is inferred can be set otherwise.
+//! Facts about the vendor carry where they are from: **\[seed\]** and **\[docs\]** its public documentation, **\[seen\]**
+//! public code that talks to it, **\[inferred\]** from sibling calls. What is inferred can be set otherwise.
 
 pub mod builtin;
 pub mod plugin;

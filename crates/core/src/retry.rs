@@ -110,7 +110,7 @@ impl Default for RetryPolicy {
 /// | 5xx | safe | may duplicate |
 /// | no answer, or not one | safe | may duplicate |
 ///
-/// A POST that arrives twice makes two activities: the vendor has no idempotency key [docs].
+/// A POST that arrives twice makes two activities: the vendor has no idempotency key \[docs\].
 pub fn resend(kind: ErrorKind, delivery: Delivery, repeatable: bool) -> Resend {
     match (kind, delivery) {
         (ErrorKind::Config | ErrorKind::Unauthorized | ErrorKind::BadRequest | ErrorKind::NotFound, _) => {

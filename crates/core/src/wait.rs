@@ -19,7 +19,7 @@ pub struct WaitOptions {
 
 impl WaitOptions {
     /// An hour; asked at once, after 1 s, then after pauses that grow by half, up to 15 s. The vendor's own retries of
-    /// a job last over nine hours [docs]: give more time where that matters.
+    /// a job last over nine hours \[docs\]: give more time where that matters.
     pub const fn new() -> Self {
         WaitOptions {
             deadline: Duration::from_secs(3600),

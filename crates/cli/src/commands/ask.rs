@@ -40,9 +40,9 @@ fn ask(
     enough: fn(Outcome) -> bool,
 ) -> Result<u8, Problem> {
     let ids: Arc<[RequestId]> = ids::read(shell, &args.ids, args.file.as_deref())?.into();
-    let Account { client, operation, threads, deadline, .. } = account;
+    let Account { client, operation, threads, deadline, refusals, .. } = account;
     let plan = Plan { threads, deadline, ahead: usize::MAX, patient: false };
-    let bar = shell.begin_bar(ids.len(), "settled");
+    let bar = shell.begin_bar(ids.len(), if enough(Outcome::Pending) { "asked" } else { "settled" });
     let mut report = Report {
         json: args.account.json,
         operation: operation.clone(),
@@ -95,6 +95,7 @@ fn ask(
         Ok(()) => {}
     }
     report.summary(shell);
+    refusals.tell(shell);
     Ok(report.code)
 }
 

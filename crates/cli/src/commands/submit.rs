@@ -21,7 +21,7 @@ const NAMED: usize = 20;
 
 /// Sends the jobs of a file.
 pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Problem> {
-    let Account { client, operation, may_submit, threads, deadline } =
+    let Account { client, operation, may_submit, threads, deadline, refusals } =
         account::open(&args.account, None, shell)?;
     if !may_submit {
         return Err(Problem::usage(
@@ -67,6 +67,7 @@ pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
     });
     shell.end_bar();
     report.finish(shell, &left);
+    refusals.tell(shell);
     match report.output {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report.code),
         Err(error) => Err(error.into()),

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::Error;
 use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
+use crate::{Error, parse_duration};
 
-/// So many calls in so long a window. 25 calls in 5 s is the vendor's default; other plans have less [docs].
+/// So many calls in so long a window. 25 calls in 5 s is the vendor's default; other plans have less \[docs\].
 ///
 /// ```
 /// use activity_status::builtin::Quota;
@@ -59,11 +59,10 @@ impl Default for Quota {
 impl std::str::FromStr for Quota {
     type Err = Error;
 
-    /// Calls, a slash, seconds: `25/5s`, `25/5`.
+    /// Calls, a slash, a time: `25/5s`, `25/5`, `100/1m`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let parts = text.split_once('/').and_then(|(calls, window)| {
-            let seconds: f64 = window.trim().trim_end_matches('s').trim().parse().ok()?;
-            Some(Quota::new(calls.trim().parse().ok()?, Duration::try_from_secs_f64(seconds).ok()?))
+            Some(Quota::new(calls.trim().parse().ok()?, parse_duration(window).ok()?))
         });
         parts
             .ok_or_else(|| {
@@ -244,6 +243,7 @@ mod tests {
             assert!(text.parse::<Quota>().is_err(), "{text}");
         }
         assert!(Slots::new(Quota::new(0, Duration::from_secs(5))).is_err());
+        assert_eq!("100/1m".parse::<Quota>().unwrap(), Quota::new(100, Duration::from_secs(60)));
         assert_eq!(" 2 / 2.5 s".parse::<Quota>().unwrap(), Quota::new(2, Duration::from_millis(2500)));
     }
 }

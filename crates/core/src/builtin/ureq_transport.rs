@@ -95,8 +95,9 @@ impl UreqTransport {
     /// Kind [`Config`](crate::ErrorKind::Config) for a time-out of zero, or a URL that names no proxy.
     pub fn with_proxy(timeouts: Timeouts, proxy: &str) -> Result<Self, Error> {
         // The URL can hold a password: it is not repeated.
-        let proxy = Proxy::new(proxy)
-            .map_err(|_| Error::config("the proxy URL is not of the form http://host:port"))?;
+        let known = Proxy::new(proxy).ok().filter(|_| proxy.starts_with("http://"));
+        let proxy =
+            known.ok_or_else(|| Error::config("the proxy URL is not of the form http://host:port"))?;
         UreqTransport::build(timeouts, Some(proxy))
     }
 
@@ -569,7 +570,9 @@ mod tests {
     fn settings_that_make_no_sense_are_refused() {
         let none = Timeouts { head: Duration::ZERO, ..Timeouts::default() };
         assert!(UreqTransport::new(none).is_err());
-        let error = UreqTransport::with_proxy(Timeouts::default(), "nonsense://u:s3cr3t@").unwrap_err();
-        assert!(!format!("{error}{error:?}").contains("s3cr3t"));
+        for proxy in ["nonsense://u:s3cr3t@", "socks5://u:s3cr3t@h:1", "https://u:s3cr3t@h:1", ""] {
+            let error = UreqTransport::with_proxy(Timeouts::default(), proxy).expect_err(proxy);
+            assert!(!format!("{error}{error:?}").contains("s3cr3t"));
+        }
     }
 }
