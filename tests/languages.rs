@@ -84,35 +84,15 @@ fn in_rust(server: &Server, cases: &[Case]) -> Verdicts {
 }
 
 fn verdict(operation: &Operation, answer: Result<JobStatus, Error>) -> Verdict {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
     match answer {
         Ok(status) => Verdict {
-            reading: Ok(ExpectedStatus {
-                outcome: status.outcome().as_str().to_owned(),
-                state: status.state().as_str().to_owned(),
-                task_type: status.task_type().to_owned(),
-                reason: status.reason().to_owned(),
-                current_step: owned(status.current_step()),
-                last_step: owned(status.last_step()),
-                request_body: owned(status.request_body()),
-                message: owned(status.message()),
-                created_id: owned(status.created_id()),
-                related_id: owned(status.related_id()),
-            }),
+            reading: Ok(ExpectedStatus::from(&status)),
             raw: Some(status.raw().to_owned()),
             json: Some(status.to_json(operation)),
         },
-        Err(error) => Verdict {
-            reading: Err(ExpectedError {
-                kind: error.kind().as_str().to_owned(),
-                http_status: error.http_status().unwrap_or(0),
-                resend: error.resend().as_str().to_owned(),
-                vendor_type: error.vendor().and_then(|vendor| vendor.exception_type.clone()),
-                vendor_message: error.vendor().and_then(|vendor| vendor.exception_message.clone()),
-            }),
-            raw: None,
-            json: Some(error.to_json()),
-        },
+        Err(error) => {
+            Verdict { reading: Err(ExpectedError::from(&error)), raw: None, json: Some(error.to_json()) }
+        }
     }
 }
 

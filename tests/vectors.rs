@@ -19,7 +19,7 @@ fn a_stored_answer_reads_as_it_did_when_it_came() {
         let text = String::from_utf8(case.body()).expect("an answer that was read is text");
         let stored = JobStatus::from_json(text.trim_start_matches('\u{feff}'))
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        assert_eq!(verdict(&stored), *expected, "{}", case.name);
+        assert_eq!(ExpectedStatus::from(&stored), *expected, "{}", case.name);
         let line = stored.to_json(&Operation::ACTIVITY_CREATE);
         assert!(!line.contains(['\n', '\r']) && line.starts_with('{'), "{}", case.name);
         serde_json::from_str::<Box<serde_json::value::RawValue>>(&line)
@@ -46,7 +46,7 @@ fn check(case: &Case) -> Result<(), String> {
     let said = |what: String| Err(format!("{}: {what}", case.name));
     match (client.status(&operation, &id), &case.expect, &case.expect_error) {
         (Ok(status), Some(expected), None) => {
-            let found = verdict(&status);
+            let found = ExpectedStatus::from(&status);
             if found != *expected {
                 return said(format!("\n  found    {found:?}\n  expected {expected:?}"));
             }
@@ -55,14 +55,7 @@ fn check(case: &Case) -> Result<(), String> {
             if status.raw().as_bytes() != sent { said("the raw text differs".to_owned()) } else { Ok(()) }
         }
         (Err(error), None, Some(expected)) => {
-            let vendor = error.vendor();
-            let found = ExpectedError {
-                kind: error.kind().as_str().to_owned(),
-                http_status: error.http_status().unwrap_or(0),
-                resend: error.resend().as_str().to_owned(),
-                vendor_type: vendor.and_then(|v| v.exception_type.clone()),
-                vendor_message: vendor.and_then(|v| v.exception_message.clone()),
-            };
+            let found = ExpectedError::from(&error);
             if found != *expected {
                 said(format!("\n  found    {found:?}\n  expected {expected:?}"))
             } else {
@@ -70,21 +63,5 @@ fn check(case: &Case) -> Result<(), String> {
             }
         }
         (found, ..) => said(format!("{found:?}")),
-    }
-}
-
-fn verdict(status: &JobStatus) -> ExpectedStatus {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    ExpectedStatus {
-        outcome: status.outcome().as_str().to_owned(),
-        state: status.state().as_str().to_owned(),
-        task_type: status.task_type().to_owned(),
-        reason: status.reason().to_owned(),
-        current_step: owned(status.current_step()),
-        last_step: owned(status.last_step()),
-        request_body: owned(status.request_body()),
-        message: owned(status.message()),
-        created_id: owned(status.created_id()),
-        related_id: owned(status.related_id()),
     }
 }

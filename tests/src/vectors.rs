@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use activity_status::{Error, JobStatus};
 use serde::Deserialize;
 
 use crate::root;
@@ -55,6 +56,37 @@ pub struct ExpectedError {
     pub resend: String,
     pub vendor_type: Option<String>,
     pub vendor_message: Option<String>,
+}
+
+impl From<&JobStatus> for ExpectedStatus {
+    fn from(status: &JobStatus) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        ExpectedStatus {
+            outcome: status.outcome().as_str().to_owned(),
+            state: status.state().as_str().to_owned(),
+            task_type: status.task_type().to_owned(),
+            reason: status.reason().to_owned(),
+            current_step: owned(status.current_step()),
+            last_step: owned(status.last_step()),
+            request_body: owned(status.request_body()),
+            message: owned(status.message()),
+            created_id: owned(status.created_id()),
+            related_id: owned(status.related_id()),
+        }
+    }
+}
+
+impl From<&Error> for ExpectedError {
+    fn from(error: &Error) -> Self {
+        let vendor = error.vendor().cloned();
+        ExpectedError {
+            kind: error.kind().as_str().to_owned(),
+            http_status: error.http_status().unwrap_or(0),
+            resend: error.resend().as_str().to_owned(),
+            vendor_type: vendor.as_ref().and_then(|vendor| vendor.exception_type.clone()),
+            vendor_message: vendor.and_then(|vendor| vendor.exception_message),
+        }
+    }
 }
 
 impl Case {

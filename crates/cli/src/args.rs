@@ -152,7 +152,7 @@ pub(crate) struct AccountArgs {
 #[command(after_help = "\
 The first line on standard output is the address. What becomes of a job is decided by a marker in
 its text, in the ActivityNote say:
-  sandbox:fail      an application error, never retried
+  sandbox:fail      an application error, never retried; sandbox:fail=No such event gives the reason
   sandbox:error     an error, final
   sandbox:retry=2   fails twice, is retried by the vendor each time, then succeeds
   sandbox:never     fails until the retries are used up

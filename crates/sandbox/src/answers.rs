@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fate::Ending;
+use crate::fate::{Ending, Fate};
 use crate::queue::Progress;
 use crate::rng::Uuid;
 use crate::{Payload, Quota, Reply, Spelling};
@@ -28,14 +28,16 @@ pub(crate) fn status(spelling: &Spelling, told: &Told<'_>, progress: &Progress) 
             (spelling.success, "Request was successfully completed", None, Some("In-Process-Queue"))
         }
         Some((_, Ending::Failure)) => {
-            let reason = "MXInvalidActivityException: The sandbox was asked to fail this job";
+            let asked = "MXInvalidActivityException: The sandbox was asked to fail this job";
+            let reason = Fate::reason(told.body).unwrap_or(asked);
             (spelling.failure, reason, None, Some("In-Process-Queue"))
         }
         Some((_, Ending::Error)) if progress.failures > 0 => {
             (spelling.error, retried_out, None, Some("Retry-Queue"))
         }
         Some((_, Ending::Error)) => {
-            let reason = "MXSystemException: The sandbox was asked to end this job with an error";
+            let asked = "MXSystemException: The sandbox was asked to end this job with an error";
+            let reason = Fate::reason(told.body).unwrap_or(asked);
             (spelling.error, reason, None, Some("In-Process-Queue"))
         }
         None if progress.failures > 0 => {

@@ -9,6 +9,7 @@ use crate::rng::Rng;
 /// |---|---|
 /// | `sandbox:fail` | an application error: `FAILURE`, never retried |
 /// | `sandbox:error` | `ERROR`, final |
+/// | `sandbox:fail=No such event` | the same, for this reason (up to the end of the text); `error` too |
 /// | `sandbox:retry=2` | fails twice for a system reason, each time retried later, then ends as it would have |
 /// | `sandbox:never` | fails for a system reason until the retries are used up |
 ///
@@ -38,6 +39,16 @@ impl Fate {
             });
         }
         fate
+    }
+
+    /// The reason that a `fail` or `error` marker gives, to the end of the text that it stands in.
+    pub(crate) fn reason(body: &str) -> Option<&str> {
+        let given = body
+            .split("sandbox:")
+            .skip(1)
+            .find_map(|rest| rest.strip_prefix("fail=").or_else(|| rest.strip_prefix("error=")))?;
+        let end = given.find(['"', '\\']).unwrap_or(given.len());
+        Some(given[..end].trim()).filter(|reason| !reason.is_empty())
     }
 
     pub(crate) fn of(body: &str, settings: &Settings, rng: &mut Rng) -> Fate {
@@ -93,6 +104,20 @@ mod tests {
             let fate = Fate::marked(body).map(|fate| (fate.system_failures, fate.ending));
             assert_eq!(fate, expected, "{body}");
         }
+    }
+
+    #[test]
+    fn a_marker_may_give_the_reason() {
+        for (body, reason) in [
+            ("sandbox:fail", None),
+            ("sandbox:fail=", None),
+            (r#"{"a":"x sandbox:fail=MXOdd: no such event","b":1}"#, Some("MXOdd: no such event")),
+            (r#"{"a":"sandbox:error=out of order sandbox:retry=2"}"#, Some("out of order")),
+            (r#"{"a":"sandbox:fail=one\u0022two"}"#, Some("one")),
+        ] {
+            assert_eq!(Fate::reason(body), reason, "{body}");
+        }
+        assert_eq!(Fate::marked("sandbox:fail=No such event").map(|fate| fate.ending), Some(Ending::Failure));
     }
 
     #[test]

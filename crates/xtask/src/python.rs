@@ -34,7 +34,7 @@ pub(crate) fn install(run: &mut Run, python: &str, name: &str) -> Option<Python>
 
 pub(crate) fn test(run: &mut Run, python: &Python) {
     let module = |arguments: &[&str]| Step::new(&python.interpreter).args(["-m"]).args(arguments);
-    run.step("pytest", module(&["pytest", "-q", "-rA", "tests/python"]));
+    run.step("pytest", module(&["pytest", "-rA", "tests/python"]));
 }
 
 pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
@@ -53,7 +53,7 @@ pub(crate) fn other_versions(run: &mut Run, first: &str) {
             format!("import sys, venv, ensurepip; sys.exit('{version}' != '%d.%d' % sys.version_info[:2])");
         if answers(&python, &["-c", &is_it]) && !answers(first, &["-c", &is_it]) {
             if let Some(python) = install(run, &python, &format!("python{version}")) {
-                let tests = Step::new(&python.interpreter).args(["-m", "pytest", "-q", "tests/python"]);
+                let tests = Step::new(&python.interpreter).args(["-m", "pytest", "tests/python"]);
                 run.step(&format!("pytest under Python {version}"), tests);
             }
         }
