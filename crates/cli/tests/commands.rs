@@ -554,7 +554,8 @@ fn ctrl_c_ends_a_wait_and_lists_what_is_open() {
         let clock = SystemClock::new();
         interrupt(&child);
         let waited = finished(child.wait_with_output().unwrap());
-        assert!(clock.now() < Duration::from_millis(900), "it took {:?}", clock.now());
+        // Far below the 30 s that an answer may take.
+        assert!(clock.now() < Duration::from_secs(15), "it took {:?}", clock.now());
         assert_eq!(waited.code, 130);
         let named: Vec<Value> = waited.json().iter().map(|line| line["request_id"].clone()).collect();
         assert_eq!(named, ids);
@@ -691,7 +692,7 @@ fn the_demo_tells_the_whole_story() {
     assert_eq!(
         table
             .iter()
-            .filter(|line| line.split(" failed ").nth(1).is_some_and(|why| why.trim().len() > 10))
+            .filter(|line| line.split(" failed  ").nth(1).is_some_and(|why| why.trim().len() > 10))
             .count(),
         4
     );
