@@ -187,6 +187,16 @@ fn the_deadline_holds_over_a_server_that_trickles() {
 }
 
 #[test]
+fn a_deadline_without_end_is_one_too() {
+    let body = format!(r#"{{"RequestId":"{ID}","TaskStatus":{{"Status":"Success"}}}}"#);
+    let server = always(Answer::Bytes(http(200, "application/json", body.as_bytes())));
+    let client = impatient_client(server.url()).call_deadline(Duration::MAX).build().unwrap();
+    let forever = activity_status::WaitOptions::new().deadline(Duration::MAX);
+    let id = RequestId::new(ID).unwrap();
+    assert!(client.wait(&Operation::ACTIVITY_CREATE, &id, &forever).is_ok());
+}
+
+#[test]
 fn calls_share_a_connection() {
     let body = format!(r#"{{"RequestId":"{ID}","TaskStatus":{{"Status":"In-Queue"}}}}"#);
     let server = always(Answer::Bytes(http(200, "application/json", body.as_bytes())));

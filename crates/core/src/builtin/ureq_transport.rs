@@ -76,6 +76,9 @@ const MAX_BODY: u64 = 10 * 1024 * 1024;
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_CONNECTIONS: usize = 64;
 
+/// No exchange lasts longer, whatever the deadline: the phases have time-outs of their own, and clocks overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// A submit goes out on a fresh connection or one that was in use a moment ago: an older one may have been closed at
 /// the other end, and then nobody knows whether the submit arrived.
 const SUBMIT_IDLE: Duration = Duration::from_secs(1);
@@ -187,7 +190,7 @@ impl UreqTransport {
         let bare = builder.body(())?;
         let plain_allowed = bare.uri().host().is_some_and(is_loopback);
         let mut config = self.agent.configure_request(bare).https_only(!plain_allowed);
-        config = config.timeout_global(Some(request.time_left));
+        config = config.timeout_global(Some(request.time_left.min(LONGEST)));
         if request.method == Method::Post {
             config = config.max_idle_age(SUBMIT_IDLE);
         }
