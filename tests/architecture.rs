@@ -123,3 +123,15 @@ fn the_papers_are_there_and_true_to_their_size() {
         assert!(is_listed, "{name} is not on the map in ARCHITECTURE.md");
     }
 }
+
+#[test]
+fn everything_may_go_to_and_be_used_from_any_thread() {
+    fn any_thread<T: Send + Sync + 'static>() {}
+    any_thread::<activity_status::Client>();
+    any_thread::<activity_status::Error>();
+    any_thread::<activity_status::JobStatus>();
+    any_thread::<activity_status::Settings>();
+    any_thread::<activity_status::builtin::Slots>();
+    any_thread::<activity_status::builtin::VirtualClock>();
+    any_thread::<activity_status::builtin::UreqTransport>();
+}
