@@ -1,7 +1,7 @@
 """Asks once how each job stands: status.py ID...
 
-    pip install activity-status
-    ACTIVITY_STATUS_REGION=in ACTIVITY_STATUS_API_KEY=... python status.py 72003d66-aa5d-4533-9e13-73da598dedf4
+pip install activity-status
+ACTIVITY_STATUS_REGION=in ACTIVITY_STATUS_API_KEY=... python status.py 72003d66-aa5d-4533-9e13-73da598dedf4
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Posts an activity and waits until it is settled: submit_and_wait.py [FILE]
 
-FILE holds the activity as JSON. The account is in the environment: ACTIVITY_STATUS_API_KEY, _ACCESS_KEY, _SECRET_KEY and
-_REGION (or _BASE_URL).
+FILE holds the activity as JSON. The account is in the environment: ACTIVITY_STATUS_API_KEY, _ACCESS_KEY, _SECRET_KEY
+and _REGION (or _BASE_URL).
 """
 
 import sys
@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
             status = client.wait(job, timeout=120)
     except ActivityStatusError as error:
         if error.resend == "may_duplicate":
-            print("it may have arrived all the same: look in the CRM before you send it again", file=sys.stderr)
+            print(
+                "it may have arrived all the same: look in the CRM before you send it again", file=sys.stderr
+            )
         print(error, file=sys.stderr)
         if isinstance(error, ConfigError):
             return WRONG_INPUT

@@ -1,6 +1,7 @@
 """A vendor of our own for the tests: a few lines of http.server, so that nothing here rests on the Rust sandbox."""
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -104,6 +105,12 @@ class Vendor:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and that is inherited by what a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -101,8 +101,10 @@ impl Client {
         Client::with(&given).map_err(|error| errors::raised(py, &error, None))
     }
 
-    /// A client with the keys and the address of the environment: API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL,
-    /// each after the prefix. What is given here goes before; a variable that is empty counts as none.
+    /// A client with the keys and the address of the environment.
+    ///
+    /// They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL, each after the prefix. What is given here goes
+    /// before; a variable that is empty counts as none.
     #[classmethod]
     #[pyo3(signature = (prefix=None, **overrides), text_signature = "($cls, prefix='ACTIVITY_STATUS_', **overrides)")]
     fn from_env<'py>(

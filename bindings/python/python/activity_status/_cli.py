@@ -6,4 +6,8 @@ from ._native import cli_main
 
 
 def main() -> int:
-    return cli_main(sys.argv[1:])
+    """Runs the command that the arguments name, and gives its exit code."""
+    try:
+        return cli_main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130

@@ -104,8 +104,10 @@ class Client:
     ) -> Self: ...
     @classmethod
     def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_Options]) -> Self:
-        """A client with the keys and the address of the environment: API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL,
-        each after the prefix. What is given here goes before; a variable that is empty counts as none.
+        """A client with the keys and the address of the environment.
+
+        They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL, each after the prefix. What is given here goes
+        before; a variable that is empty counts as none.
         """
     def submit(
         self,
@@ -301,7 +303,11 @@ class Operation:
     def __hash__(self) -> int: ...
 
 def cli_main(argv: Sequence[str]) -> int:
-    """Runs one command of the command line, without the program's name before it, and gives its exit code."""
+    """Runs one command of the command line, without the program's name before it, and gives its exit code.
+
+    When a signal's handler raises, as that of Ctrl-C does, the command prints its last words and the exception is
+    raised.
+    """
 
 def _restore_status(raw: str, operation: Operation, request_id: str, outcome: str) -> Status:
     """What a pickled Status becomes again."""

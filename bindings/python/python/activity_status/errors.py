@@ -157,7 +157,9 @@ class MalformedError(ActivityStatusError, ValueError):
 
 
 class InDoubtError(ActivityStatusError):
-    """A submit was sent and its answer was lost: the job may exist, or not. Look in the CRM before you send it again."""
+    """A submit was sent and its answer was lost: the job may exist, or not.
+
+    Look in the CRM before you send it again: that may create it twice."""
 
     kind = "in_doubt"
 
