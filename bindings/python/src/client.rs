@@ -2,8 +2,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{mem, process};
 
 use activity_status as core;
-use activity_status::builtin::{SystemClock, Timeouts, UreqTransport};
-use activity_status::{Endpoint, Settings, Submission, WaitOptions, parse_duration};
+use activity_status::builtin::SystemClock;
+use activity_status::{Endpoint, Settings, Submission, WaitOptions};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyType};
@@ -290,23 +290,6 @@ impl Client {
 
 fn connected(settings: &Settings) -> Result<Arc<core::Client>, core::Error> {
     let builder = settings.builder()?;
-    let transport = SignalTransport(Arc::new(transport(settings)?));
+    let transport = SignalTransport(Arc::new(settings.transport()?));
     builder.clock(SignalClock(SystemClock::new())).transport(transport).build().map(Arc::new)
-}
-
-/// The transport that the settings describe.
-fn transport(settings: &Settings) -> Result<UreqTransport, core::Error> {
-    let phase = |name, default| settings.get(name).map_or(Ok(default), parse_duration);
-    let defaults = Timeouts::default();
-    let timeouts = Timeouts {
-        resolve: phase("resolve_timeout", defaults.resolve)?,
-        connect: phase("connect_timeout", defaults.connect)?,
-        send: phase("send_timeout", defaults.send)?,
-        head: phase("head_timeout", defaults.head)?,
-        body: phase("body_timeout", defaults.body)?,
-    };
-    match settings.get("proxy") {
-        Some(proxy) => UreqTransport::with_proxy(timeouts, proxy),
-        None => UreqTransport::new(timeouts),
-    }
 }

@@ -10,7 +10,6 @@ mod errors;
 mod job;
 mod metrics;
 mod operation;
-mod replay;
 mod signals;
 mod status;
 mod text;

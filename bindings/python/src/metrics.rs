@@ -4,7 +4,7 @@ use activity_status as core;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::{errors, replay};
+use crate::errors;
 
 /// How long the vendor's queue is.
 #[pyclass(frozen, eq, module = "activity_status")]
@@ -67,6 +67,5 @@ impl Metrics {
 #[pyfunction]
 #[pyo3(name = "_restore_metrics")]
 pub(crate) fn restore_metrics(py: Python<'_>, raw: String) -> PyResult<Metrics> {
-    let metrics = replay::client(&raw, None).and_then(|it| it.metrics(&core::Operation::ACTIVITY_CREATE));
-    metrics.map(Metrics).map_err(|error| errors::raised(py, &error, None))
+    core::QueueMetrics::from_json(&raw).map(Metrics).map_err(|error| errors::raised(py, &error, None))
 }

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
+use crate::errors;
 use crate::operation::Operation;
-use crate::{errors, replay};
 
 /// All that the vendor said of one job.
 ///
@@ -227,10 +227,13 @@ pub(crate) fn restore_status(
     outcome: String,
 ) -> PyResult<Status> {
     let operation = operation.get().0.clone();
-    let known = [core::Outcome::Pending, core::Outcome::Succeeded, core::Outcome::Failed];
-    let outcome = known.into_iter().find(|known| known.as_str() == outcome);
+    let outcome = match outcome.as_str() {
+        "succeeded" => core::Outcome::Succeeded,
+        "failed" => core::Outcome::Failed,
+        _ => core::Outcome::Pending,
+    };
     let status = core::RequestId::new(&request_id)
-        .and_then(|id| replay::client(&raw, outcome)?.status(&operation, &id))
+        .and_then(|id| core::JobStatus::restore(&raw, &id, outcome))
         .map_err(|error| errors::raised(py, &error, None))?;
     Ok(Status::new(status, operation))
 }

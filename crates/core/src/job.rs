@@ -92,8 +92,16 @@ impl JobStatus {
     /// # Errors
     /// Kind [`Malformed`](ErrorKind::Malformed) if it is not one.
     pub fn from_json(json: &str) -> Result<Self, Error> {
-        JobStatus::read(json, None)
-            .map_err(|what| Error::new(ErrorKind::Malformed, Resend::Pointless, format!("the text {what}")))
+        JobStatus::read(json, None).map_err(not_an_answer)
+    }
+
+    /// Reads once more an answer that was kept, with the job and the outcome that were known then.
+    ///
+    /// # Errors
+    /// Kind [`Malformed`](ErrorKind::Malformed) if it is not an answer about that job.
+    pub fn restore(json: &str, id: &RequestId, outcome: Outcome) -> Result<Self, Error> {
+        let status = JobStatus::read(json, Some(id)).map_err(not_an_answer)?;
+        Ok(status.with_outcome(outcome))
     }
 
     /// Reads an answer about the job that was `asked` about.
@@ -317,6 +325,14 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
+    /// Reads a stored answer of the metrics call.
+    ///
+    /// # Errors
+    /// Kind [`Malformed`](ErrorKind::Malformed) if it is not one.
+    pub fn from_json(json: &str) -> Result<Self, Error> {
+        QueueMetrics::read(json).map_err(not_an_answer)
+    }
+
     pub(crate) fn read(json: &str) -> Result<Self, String> {
         let metrics = wire::read_metrics(json)?;
         let delay = |seconds| Duration::try_from_secs_f64(seconds).ok();
@@ -349,6 +365,10 @@ impl QueueMetrics {
     }
 }
 
+fn not_an_answer(what: String) -> Error {
+    Error::new(ErrorKind::Malformed, Resend::Pointless, format!("the text {what}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,6 +383,18 @@ mod tests {
             assert!(!error.to_string().contains('\n'));
         }
         assert_eq!(RequestId::new(" 72003d66-aa5d \r\n").unwrap().as_str(), "72003d66-aa5d");
+    }
+
+    #[test]
+    fn an_answer_that_was_kept_comes_back_as_it_was() {
+        let raw = r#"{"RequestId":"A-1","TaskStatus":{"Status":"Parked"}}"#;
+        let id = RequestId::new("a-1").unwrap();
+        let asked = JobStatus::read(raw, Some(&id)).unwrap().with_outcome(Outcome::Failed);
+        assert_eq!(JobStatus::restore(raw, &id, Outcome::Failed).unwrap(), asked);
+        let other = JobStatus::restore(raw, &RequestId::new("b-2").unwrap(), Outcome::Failed).unwrap_err();
+        assert_eq!(other.kind(), ErrorKind::Malformed);
+        assert_eq!(QueueMetrics::from_json(r#"{"PendingMessages":2}"#).unwrap().pending(), Some(2));
+        assert!(QueueMetrics::from_json("{}").is_err());
     }
 
     #[test]

@@ -107,12 +107,22 @@ impl Settings {
         if let Some(deadline) = self.duration("call_deadline")? {
             builder = builder.call_deadline(deadline);
         }
+        Ok(match self.get("proxy") {
+            Some(_) => builder.transport(self.transport()?),
+            None => builder.timeouts(self.timeouts()?),
+        })
+    }
+
+    /// The transport with these settings' time-outs and proxy, for whoever wants to put something around it.
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for a value that makes no sense.
+    pub fn transport(&self) -> Result<UreqTransport, Error> {
         let timeouts = self.timeouts()?;
-        builder = match self.get("proxy") {
-            Some(proxy) => builder.transport(UreqTransport::with_proxy(timeouts, proxy)?),
-            None => builder.timeouts(timeouts),
-        };
-        Ok(builder)
+        match self.get("proxy") {
+            Some(proxy) => UreqTransport::with_proxy(timeouts, proxy),
+            None => UreqTransport::new(timeouts),
+        }
     }
 
     fn credentials(&self) -> Result<Credentials, Error> {
