@@ -97,14 +97,23 @@ pub(crate) fn examples(run: &mut Run, built: &Built, address: &Address) {
 
 /// The same programs under valgrind.
 pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
-    let flags =
-        ["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible", "--error-exitcode=9"];
-    for name in ["surface", "submit_and_wait", "submit_and_wait-cpp"] {
-        let program = built.program(name);
+    let flags = [
+        "--quiet",
+        "--suppressions=tests/c/valgrind.supp",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite,possible",
+        "--error-exitcode=9",
+    ];
+    for (name, arguments) in [
+        ("surface", vec![address.url.clone()]),
+        ("submit_and_wait", address.arguments("submit_and_wait")),
+        ("submit_and_wait-cpp", address.arguments("submit_and_wait")),
+        ("status", address.arguments("status")),
+    ] {
         let checked = Step::new("valgrind")
             .args(flags)
-            .args([program])
-            .args([&address.url])
+            .args([built.program(name)])
+            .args(arguments)
             .envs(&address.environment());
         run.step(&format!("valgrind {name}"), checked);
     }
