@@ -186,9 +186,9 @@ pub(crate) struct SandboxArgs {
     /// How long a call and its answer are under way, each: a time, or least..most
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub(crate) latency: String,
-    /// Decides everything that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Decides everything that is drawn, the request ids too [default: another one each time]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// After how long the vendor retries a job, step by step [default: 30s,2m,7m,… 3h, as documented]
     #[arg(long, value_name = "TIMES")]
     pub(crate) retry_ladder: Option<String>,

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use activity_status::builtin::Quota as ParsedQuota;
+use activity_status::builtin::{Quota as ParsedQuota, SystemClock};
 use activity_status::parse_duration;
 use activity_status::plugin::Clock;
 use activity_status_sandbox::{Book, Canned, Quota, Server, Settings, Spelling, Window};
@@ -87,7 +87,8 @@ fn settings(args: &SandboxArgs, shell: &Shell<'_>) -> Result<Settings, Problem> 
         ladder,
         latency_in: latency,
         latency_out: latency,
-        seed: args.seed,
+        // Another one each time, so that no request id ever names two jobs.
+        seed: args.seed.unwrap_or_else(|| SystemClock::new().wall().as_nanos() as u64),
         quota: Quota { calls: quota.calls(), window: quota.window(), kind, ..Quota::default() },
         spellings: match args.spelling {
             Spellings::Documented => vec![Spelling::DOCUMENTED],
