@@ -339,6 +339,57 @@ fn a_wait_that_runs_out_carries_the_last_status() {
 }
 
 #[test]
+fn a_wait_uses_the_time_it_was_given() {
+    for (deadline, settles) in [(500, 200), (500, 440), (1000, 890), (3000, 2600), (10_000, 8900)] {
+        let clock = Arc::new(VirtualClock::new());
+        let now = clock.clone();
+        let settling = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+            let settled = now.now() >= Duration::from_millis(settles);
+            let Answer(status, body) = (if settled { DONE } else { QUEUED }) else { unreachable!() };
+            let head = Head { status, headers: vec![] };
+            on_head(&head);
+            Ok::<_, TransportError>(Response { head, body: body.as_bytes().to_vec() })
+        };
+        let client = Client::builder(Endpoint::INDIA, credentials()).transport(settling).clock(clock.clone());
+        let options = WaitOptions::new().deadline(Duration::from_millis(deadline));
+        let status = client.build().unwrap().wait(&OPERATION, &id(), &options);
+        assert_eq!(status.unwrap().outcome(), Outcome::Succeeded, "settled at {settles} of {deadline} ms");
+    }
+    let bench = Bench::new();
+    let options =
+        WaitOptions::new().deadline(Duration::MAX).first_pause(Duration::MAX).longest_pause(Duration::MAX);
+    assert!(bench.client(&[QUEUED, DONE]).build().unwrap().wait(&OPERATION, &id(), &options).is_ok());
+}
+
+#[test]
+fn a_wait_at_the_wrong_address_ends_soon_and_says_so() {
+    for (script, kind) in [
+        (&[NotSent][..], ErrorKind::Transport),
+        (&[Answer(200, "<html>")], ErrorKind::Malformed),
+        (&[Answer(302, "")], ErrorKind::Malformed),
+    ] {
+        let bench = Bench::new();
+        let client = bench.client(script).build().unwrap();
+        let error = client.wait(&OPERATION, &id(), &WaitOptions::new()).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(bench.sends() <= 15 && bench.clock.now() < Duration::from_secs(120), "{error}");
+    }
+    // The vendor failing is another thing: it may come back.
+    let bench = Bench::new();
+    let script = &[FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, DONE];
+    let client = bench.client(script).retry(RetryPolicy::none()).build().unwrap();
+    assert!(client.wait(&OPERATION, &id(), &WaitOptions::new()).is_ok());
+    let client = bench.client(&[FAILED]).build().unwrap();
+    let error =
+        client.wait(&OPERATION, &id(), &WaitOptions::new().deadline(Duration::from_secs(60))).unwrap_err();
+    assert!(error.kind() == ErrorKind::Deadline && error.attempts() > 5, "{error}");
+    assert!(
+        std::error::Error::source(&error).unwrap().to_string().contains("500"),
+        "the last trouble is the cause"
+    );
+}
+
+#[test]
 fn an_interrupted_clock_ends_every_wait() {
     struct Stopped(Arc<VirtualClock>);
     impl Clock for Stopped {

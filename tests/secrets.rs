@@ -161,6 +161,8 @@ fn bad_input_is_not_repeated_where_it_could_be_a_key() {
         ("secret_key", format!("{SECRET_KEY} ")),
         ("key_placement", API_KEY.to_owned()),
         ("max_attempts", API_KEY.to_owned()),
+        ("quota", ACCESS_KEY.to_owned() + ACCESS_KEY),
+        ("head_timeout", SECRET_KEY.to_owned() + SECRET_KEY),
     ] {
         let mut bad = settings.clone();
         if key != "base_url" {
@@ -169,6 +171,11 @@ fn bad_input_is_not_repeated_where_it_could_be_a_key() {
         let error = bad.set(key, &value).unwrap().builder().unwrap_err();
         texts.push(format!("{error} {error:?}"));
     }
+    let long = API_KEY.repeat(2);
+    let error = long.parse::<Endpoint>().unwrap_err();
+    texts.push(format!("{error} {error:?}"));
+    let error = settings.set(&long, "1").unwrap_err();
+    texts.push(format!("{error} {error:?}"));
     let error = Credentials::new(&format!("{API_KEY}\n")).unwrap_err();
     texts.push(format!("{error} {error:?}"));
     for text in texts {

@@ -237,17 +237,17 @@ impl Client {
         read: &impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
         let text = wire::utf8(&response.body);
-        let vendor = || self.vendor_error(call, text.as_ref().ok()?);
+        let vendor = self.vendor_error(call, &response.body);
         let status = response.head.status;
         let (kind, message) = match status {
             200..=299 => match text.clone().and_then(read) {
                 Ok(answer) => return Ok(answer),
-                Err(_) if vendor().is_some() => {
+                Err(_) if vendor.as_ref().is_some_and(VendorError::is_named) => {
                     (ErrorKind::BadRequest, format!("the vendor answered {status} with an error"))
                 }
                 Err(what) => (ErrorKind::Malformed, format!("the answer {}", self.masked(call, &what))),
             },
-            300..=399 => (
+            301 | 302 | 303 | 307 | 308 => (
                 ErrorKind::Malformed,
                 format!("the server answered {status}, a redirect, which is never followed"),
             ),
@@ -259,20 +259,26 @@ impl Client {
             ),
             400..=499 => (ErrorKind::BadRequest, format!("the vendor did not accept the request ({status})")),
             500..=599 => (ErrorKind::Server, format!("the vendor failed ({status})")),
-            _ => (ErrorKind::Malformed, format!("the server answered {status}, which is no HTTP answer")),
+            _ => (ErrorKind::Malformed, format!("the server answered {status}, which answers nothing here")),
         };
         let advice = resend(kind, Delivery::InDoubt, call.repeatable());
-        Err(Error::new(kind, advice, message).with_http(status, vendor()))
+        Err(Error::new(kind, advice, message).with_http(status, vendor))
     }
 
-    fn vendor_error(&self, call: &Call<'_>, json: &str) -> Option<VendorError> {
-        let (exception_type, exception_message) = wire::read_vendor_error(json)?;
-        // Masked before it is cut, so that no key is cut into a part too short to be recognised.
-        let clean =
-            |text: String| wire::shortened(&self.masked(call, wire::shortened(&text, 4000)), 1000).to_owned();
-        Some(VendorError {
-            exception_type: exception_type.map(clean),
-            exception_message: exception_message.map(clean),
+    /// What an answer says that is none. Masked before it is cut, so that no key is cut into a part too short to be
+    /// recognised.
+    fn vendor_error(&self, call: &Call<'_>, body: &[u8]) -> Option<VendorError> {
+        let clean = |text: &str, limit| {
+            wire::shortened(&self.masked(call, wire::shortened(text, 4 * limit)), limit).to_owned()
+        };
+        let text = String::from_utf8_lossy(&body[..body.len().min(4000)]);
+        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let named = wire::utf8(body).ok().and_then(wire::read_vendor_error).unwrap_or_default();
+        (!said.is_empty()).then(|| VendorError {
+            exception_type: named.0.map(|text| clean(&text, 1000)),
+            exception_message: named.1.map(|text| clean(&text, 1000)),
+            body: clean(&said, 500),
         })
     }
 
@@ -322,6 +328,7 @@ impl Client {
             ));
         };
         let mut url = Zeroizing::new(format!("{}{}", self.endpoint.as_str(), operation.submit_path()));
+        submission.check_for(operation)?;
         submission.append_to(&mut url)?;
         if placement == KeyPlacement::Query {
             let joint = if url.contains('?') { '&' } else { '?' };
@@ -453,8 +460,9 @@ impl Held<'_> {
 }
 
 impl Drop for Held<'_> {
+    /// A plugin has panicked, so nothing is known; a second panic here would end the program.
     fn drop(&mut self) {
-        self.settle(Settlement::InDoubt);
+        let _ = catch_unwind(AssertUnwindSafe(|| self.settle(Settlement::InDoubt)));
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use http::Uri;
 
 use crate::Error;
+use crate::wire::quoted;
 
 /// The address of the vendor's Async API for one account region.
 ///
@@ -45,8 +46,8 @@ impl Endpoint {
         if base.contains(['?', '#']) {
             return bad("has a query or a fragment");
         }
-        if base.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return bad("has white space or a control character in it");
+        if !base.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return bad("has white space or another character in it that a URL cannot hold");
         }
         let Ok(uri) = base.parse::<Uri>() else { return bad("is not a URL") };
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -56,7 +57,10 @@ impl Endpoint {
             return bad("has a user name or password in it");
         }
         let port = &authority.as_str()[authority.host().len()..];
-        let usable = port.is_empty() || port[1..].parse::<u16>().is_ok_and(|port| port > 0);
+        let digits = port.get(1..).unwrap_or_default();
+        let number =
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
+        let usable = port.is_empty() || number.is_some_and(|number| number > 0);
         if authority.host().is_empty() || !usable {
             return bad("has no host, or a port that is none");
         }
@@ -97,7 +101,8 @@ impl FromStr for Endpoint {
             "us" | "us11" | "usa" => Ok(Endpoint::USA),
             "sg" | "singapore" => Ok(Endpoint::SINGAPORE),
             _ => Err(Error::config(format!(
-                "{region:?} is no known region: use in, us or sg, or give the base URL of another region"
+                "{} is no known region: use in, us or sg, or give the base URL of another region",
+                quoted(region)
             ))),
         }
     }
@@ -158,6 +163,8 @@ mod tests {
             "https://host.example:",
             "https://host.example:999999",
             "https://host.example:0",
+            "https://host.example:+443/s3cr3t",
+            "https://host.example/é/s3cr3t",
             "https://host.example/../s3cr3t",
             "file:///s3cr3t",
         ] {

@@ -3,6 +3,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::wire::shortened;
 use crate::{JobStatus, Operation, RequestId};
 
 /// A call that brought no answer to your question.
@@ -18,7 +19,7 @@ use crate::{JobStatus, Operation, RequestId};
 /// assert_eq!(error.kind(), ErrorKind::Config);
 /// assert_eq!(error.resend(), Resend::Pointless);
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Inner>);
 
@@ -166,6 +167,13 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    /// The kind and the sentence: it is what a `main` that returns an error prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind())
+    }
+}
+
 impl Inner {
     /// What happened, to which request, and what to do next.
     fn sentence(&self) -> String {
@@ -241,7 +249,7 @@ kinds! {
     InDoubt = "in_doubt", "Look in the CRM before you send it again: that may create it twice";
     /// The limiter could not tell whether a call may be sent, so it was not.
     Limiter = "limiter", "Look at the limiter's store";
-    /// The ledger could not be written, so nothing was sent.
+    /// The ledger could not be written, so nothing was sent. (No part of 0.1 keeps one yet.)
     Ledger = "ledger", "Look at the ledger's file";
     /// The deadline passed first.
     Deadline = "deadline", "Ask again later: the job goes on at the vendor's";
@@ -277,13 +285,23 @@ impl Resend {
     }
 }
 
-/// What the vendor said in the body of an error, with our keys masked.
+/// What the vendor, or whatever answered in its place, said in the body of an error, with our keys masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VendorError {
     /// Its `ExceptionType`, such as `MXInvalidAccessKeyException`.
     pub exception_type: Option<String>,
     /// Its `ExceptionMessage`.
     pub exception_message: Option<String>,
+    /// The beginning of the body, its white space folded.
+    pub body: String,
+}
+
+impl VendorError {
+    /// Is it an error in the vendor's own form?
+    pub(crate) fn is_named(&self) -> bool {
+        self.exception_type.is_some() || self.exception_message.is_some()
+    }
 }
 
 impl fmt::Display for VendorError {
@@ -291,7 +309,7 @@ impl fmt::Display for VendorError {
         match (&self.exception_type, &self.exception_message) {
             (Some(t), Some(m)) => write!(f, "{t}: {m}"),
             (Some(one), None) | (None, Some(one)) => f.write_str(one),
-            (None, None) => Ok(()),
+            (None, None) => write!(f, "\u{201c}{}\u{201d}", shortened(&self.body, 120)),
         }
     }
 }

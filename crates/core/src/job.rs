@@ -32,10 +32,11 @@ impl RequestId {
         if id.is_empty() {
             Err(Error::config("the request id is empty; give the RequestID that the submit returned"))
         } else if id.len() > 200 || !id.bytes().all(plain) {
-            let start: String = wire::shortened(id, 40).chars().flat_map(char::escape_debug).collect();
+            let quotes = if id.starts_with(['"', '\'', '`']) { " without the quotes" } else { "" };
             Err(Error::config(format!(
-                "{start:?} is no request id; give the RequestID that the submit returned, such as \
-                 72003d66-aa5d-4533-9e13-73da598dedf4"
+                "{:?} is no request id; give the RequestID that the submit returned{quotes}, such as \
+                 72003d66-aa5d-4533-9e13-73da598dedf4",
+                wire::shortened(id, 44)
             )))
         } else {
             Ok(RequestId(id.into()))

@@ -3,6 +3,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Error;
+use crate::wire::quoted;
 
 /// One of the vendor's asynchronous calls: a name, and the three paths that belong to it.
 ///
@@ -75,7 +76,8 @@ impl Operation {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err(Error::config(format!(
-                "the operation name {name:?} is not 1 to 64 letters, digits, '.', '_' or '-'"
+                "the operation name {} is not 1 to 64 letters, digits, '.', '_' or '-'",
+                quoted(name)
             )));
         }
         let path = checked_path(path)?;
@@ -134,7 +136,8 @@ impl FromStr for Operation {
         Operation::ALL.iter().find(|known| known.name == name).cloned().ok_or_else(|| {
             let names: Vec<&str> = Operation::ALL.iter().map(Operation::name).collect();
             Error::config(format!(
-                "{name:?} is no known operation: use one of {}, or a custom one",
+                "{} is no known operation: use one of {}, or a custom one",
+                quoted(name),
                 names.join(", ")
             ))
         })
@@ -159,7 +162,8 @@ fn checked_path(path: &str) -> Result<String, Error> {
         Ok(path.to_owned())
     } else {
         Err(Error::config(format!(
-            "the path {path:?} is not of the form /segment/segment (no query, no '..')"
+            "the path {} is not of the form /segment/segment (no query, no '..')",
+            quoted(path)
         )))
     }
 }

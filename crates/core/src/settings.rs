@@ -5,6 +5,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::builtin::{Quota, Timeouts, UreqTransport};
+use crate::wire::quoted;
 use crate::{Client, ClientBuilder, Credentials, Endpoint, Error, KeyPlacement, RetryPolicy};
 
 /// A client's settings as words and texts: the one table behind the command line, C and Python, so that a setting has
@@ -59,7 +60,11 @@ impl Settings {
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Self, Error> {
         let Some((known, _)) = Settings::KEYS.iter().find(|(known, _)| *known == key) else {
             let all: Vec<&str> = Settings::KEYS.iter().map(|(known, _)| *known).collect();
-            return Err(Error::config(format!("{key:?} is no setting; there are {}", all.join(", "))));
+            return Err(Error::config(format!(
+                "{} is no setting; there are {}",
+                quoted(key),
+                all.join(", ")
+            )));
         };
         self.values.insert(known, Zeroizing::new(value.to_owned()));
         Ok(self)
@@ -196,7 +201,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Error> {
         .unwrap_or((text, 1.0));
     let seconds = number.trim_end().parse::<f64>().ok().map(|number| number * unit);
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
-        Error::config(format!("{text:?} is no time: give seconds, or a number with ms, s, m or h"))
+        Error::config(format!("{} is no time: give seconds, or a number with ms, s, m or h", quoted(text)))
     })
 }
 

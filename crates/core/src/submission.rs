@@ -5,8 +5,8 @@ use percent_encoding::utf8_percent_encode;
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::wire::{QUERY, shortened};
+use crate::{Error, Operation};
 
 /// What a submit sends: a body of JSON, sent byte for byte, and what two operations add to the address.
 ///
@@ -47,6 +47,21 @@ impl<'a> Submission<'a> {
 
     pub(crate) fn tail(&self) -> Option<&str> {
         self.path_tail.as_ref().map(|tail| tail.as_str()).filter(|tail| !tail.is_empty())
+    }
+
+    /// Is there what this operation cannot do without?
+    pub(crate) fn check_for(&self, operation: &Operation) -> Result<(), Error> {
+        let names_lead =
+            self.query.iter().any(|(name, value)| name.eq_ignore_ascii_case("leadId") && !value.is_empty());
+        if *operation == Operation::LEAD_UPDATE && !names_lead {
+            return Err(Error::config("lead.update needs the query parameter leadId; nothing was sent"));
+        }
+        if *operation == Operation::TELEPHONY_LOG_CALL && self.tail().is_none() {
+            return Err(Error::config(
+                "telephony.logcall needs the connector's key as the path's tail; nothing was sent",
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn append_to(&self, url: &mut String) -> Result<(), Error> {
@@ -156,6 +171,16 @@ mod tests {
         assert!(Submission::from(&b"{\"a\":\"\xff\"}"[..]).checked_body().is_err());
         let large = format!("{}[]", " ".repeat(MAX_BODY));
         assert!(Submission::from(large).checked_body().is_err());
+    }
+
+    #[test]
+    fn two_operations_need_more_than_a_body() {
+        let bare = Submission::from("{}");
+        let (lead, call) = (Operation::LEAD_UPDATE, Operation::TELEPHONY_LOG_CALL);
+        assert!(bare.check_for(&lead).is_err() && bare.check_for(&call).is_err());
+        assert!(bare.check_for(&Operation::ACTIVITY_CREATE).is_ok());
+        assert!(bare.clone().query("leadid", "1").check_for(&lead).is_ok());
+        assert!(bare.clone().path_tail("key").check_for(&call).is_ok());
     }
 
     #[test]

@@ -53,18 +53,19 @@ impl Default for WaitOptions {
     }
 }
 
-/// The last question is asked this long before the deadline, so that its answer still comes in time.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-
 /// However short the pauses asked for: a wait does not ask without pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
+/// After so many questions in a row that never reached the vendor, and none that did, the address is wrong.
+const HOPELESS: u32 = 3;
+
 impl Client {
-    /// Asks until the job is settled: succeeded or failed. One question that fails for a while loses nothing.
+    /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing.
     ///
     /// # Errors
-    /// Kind [`Deadline`](ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](ErrorKind::Interrupted) if the clock was; both carry the
-    /// [last status](Error::last_status). Any kind that asking again would not mend. A job that failed is not an error.
+    /// Kind [`Deadline`](ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](ErrorKind::Interrupted) if the
+    /// clock was; both carry the [last status](Error::last_status). Any kind that asking again would not mend. A job
+    /// that failed is not an error.
     pub fn wait(
         &self,
         operation: &Operation,
@@ -72,22 +73,30 @@ impl Client {
         options: &WaitOptions,
     ) -> Result<JobStatus, Error> {
         let deadline = self.clock.now().saturating_add(options.deadline);
-        let last_look = deadline.saturating_sub(LAST_LOOK);
+        // The last question is asked a little before the end, so that its answer still comes in time.
+        let last_look = deadline.saturating_sub(Duration::from_secs(1).min(options.deadline / 10));
         let mut pause = options.first_pause.max(SHORTEST_PAUSE);
-        let mut looks = 0;
-        let mut last_status = None;
+        let (mut calls, mut failed_looks) = (0_u32, 0_u32);
+        let mut last_status: Option<JobStatus> = None;
         let mut trouble: Option<Error>;
         loop {
             let call_ends = self.clock.now().saturating_add(self.call_deadline).min(deadline);
             match self.status_by(operation, id, call_ends) {
                 Ok(status) if status.outcome().is_settled() => return Ok(status),
                 Ok(status) => {
-                    looks += 1;
+                    (calls, failed_looks) = (calls.saturating_add(1), 0);
                     last_status = Some(status);
                     trouble = None;
                 }
-                Err(error) if passes(&error) => trouble = Some(error),
-                Err(error) => return Err(error.with_last_status(last_status)),
+                Err(error) => {
+                    (calls, failed_looks) = (calls.saturating_add(error.attempts()), failed_looks + 1);
+                    if !passes(&error)
+                        || last_status.is_none() && failed_looks >= HOPELESS && is_elsewhere(&error)
+                    {
+                        return Err(error.with_last_status(last_status));
+                    }
+                    trouble = Some(error);
+                }
             }
             let now = self.clock.now();
             let next = match now.saturating_add(pause) {
@@ -95,22 +104,28 @@ impl Client {
                 _ if now < last_look => last_look,
                 _ => break,
             };
-            let slept =
-                self.sleep(next - now).map_err(|error| error.about(operation, Some(id)).with_attempts(looks));
-            if let Err(error) = slept {
+            if let Err(error) = self.sleep(next - now) {
+                let error = error.about(operation, Some(id)).with_attempts(calls);
                 return Err(error.with_last_status(last_status));
             }
-            pause = (pause + pause / 2).min(options.longest_pause.max(SHORTEST_PAUSE));
+            pause = pause.saturating_add(pause / 2).min(options.longest_pause.max(SHORTEST_PAUSE));
         }
-        let state = last_status.as_ref().map_or("unknown".to_owned(), |s: &JobStatus| s.state().to_string());
-        let looked = trouble.map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
+        let state = last_status.as_ref().map_or("unknown", |status| status.state().as_str());
+        let looked =
+            trouble.as_ref().map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
         let message = format!("not settled within {:?}: its last state is {state}{looked}", options.deadline);
-        let error = Error::new(ErrorKind::Deadline, Resend::Safe, message);
-        Err(error.about(operation, Some(id)).with_attempts(looks).with_last_status(last_status))
+        let error = Error::new(ErrorKind::Deadline, Resend::Safe, message).about(operation, Some(id));
+        let cause = trouble.map(|trouble| Box::new(trouble) as _);
+        Err(error.with_attempts(calls).with_source(cause).with_last_status(last_status))
     }
 }
 
 /// Is it worth going on after this? The job is not lost because one question failed.
 fn passes(error: &Error) -> bool {
     error.resend() == Resend::Safe && !matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Limiter)
+}
+
+/// Does it look as if this were not the vendor at all?
+fn is_elsewhere(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Malformed)
 }

@@ -176,9 +176,13 @@ struct Id<'a> {
 
 impl Id<'_> {
     fn read(&self, asked: Option<&RequestId>) -> Result<RequestId, String> {
-        let named: Vec<Cow<'_, str>> =
-            [self.one, self.other].into_iter().flatten().filter_map(string).collect();
-        let first = named.iter().find(|id| !id.is_empty()).ok_or("names no request id")?;
+        let named: Vec<Cow<'_, str>> = [self.one, self.other]
+            .into_iter()
+            .flatten()
+            .filter_map(string)
+            .filter(|id| !id.is_empty())
+            .collect();
+        let first = named.first().ok_or("names no request id")?;
         let expected = asked.map_or(first.as_ref(), RequestId::as_str);
         if !named.iter().all(|id| id.eq_ignore_ascii_case(expected)) {
             return Err(format!("is about another request: {:?}", shortened(first, 80)));
@@ -243,6 +247,14 @@ fn created_ids(message: &str) -> (Option<String>, Option<String>) {
     match inner {
         Some(inner) if scalar(inner.id).is_some() => (scalar(inner.id), scalar(inner.related_id)),
         _ => (scalar(outer.id), scalar(outer.related_id)),
+    }
+}
+
+/// `text` as a message repeats what it was given: a long one is not repeated, for it could be a key in the wrong place.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.chars().count() {
+        0..=24 => format!("{text:?}"),
+        length => format!("what was given ({length} characters)"),
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
+use crate::wire::quoted;
 use crate::{Error, parse_duration};
 
 /// So many calls in so long a window. 25 calls in 5 s is the vendor's default; other plans have less \[docs\].
@@ -66,7 +67,7 @@ impl std::str::FromStr for Quota {
         });
         parts
             .ok_or_else(|| {
-                Error::config(format!("{text:?} is no quota: give calls and seconds, such as 25/5s"))
+                Error::config(format!("{} is no quota: give calls and seconds, such as 25/5s", quoted(text)))
             })?
             .checked()
     }

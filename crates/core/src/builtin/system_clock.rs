@@ -1,32 +1,30 @@
 //! The one place that asks the machine for the time, and that sleeps.
 #![expect(clippy::disallowed_methods, reason = "this is the allowed place")]
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::plugin::{Clock, Interrupted};
 
 /// The machine's own clock. Its sleeps cannot be interrupted.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock {
-    started: Instant,
-}
+///
+/// All of a process tell the same time, so that clients with clocks of their own can share a limiter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+/// The moment that all of them count from.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl SystemClock {
-    /// A clock whose [`now`](Clock::now) counts from this moment.
-    pub fn new() -> Self {
-        SystemClock { started: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        SystemClock::new()
+    /// The clock.
+    pub const fn new() -> Self {
+        SystemClock
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        ORIGIN.elapsed()
     }
 
     fn wall(&self) -> Duration {

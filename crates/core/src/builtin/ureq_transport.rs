@@ -62,9 +62,9 @@ impl Default for Timeouts {
 /// The transport that you get if you choose none: HTTP/1.1 on ureq, TLS by rustls with Mozilla's roots.
 ///
 /// It follows no redirect (one would carry the keys to another host), never retries, sends plain HTTP to this machine
-/// alone, and uses no proxy unless told. An answer over 10 MiB is refused. It keeps up to 64 connections open, remembers
-/// addresses for a minute, and starts no thread for a call whose address it remembers. No log record of ureq's holds a
-/// key, at whatever level: in `KeyPlacement::Query` neither.
+/// alone and past any proxy, and uses no proxy unless told. An answer over 10 MiB is refused. It keeps up to 64 connections open, remembers
+/// addresses for a minute, and starts no thread for a call whose address it remembers. What ureq logs of a request
+/// holds no key, at whatever level; at `trace` it also logs the bytes of answers, whatever the server puts there.
 #[derive(Debug)]
 pub struct UreqTransport {
     agent: Agent,
@@ -81,7 +81,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A submit goes out on a fresh connection or one that was in use a moment ago: an older one may have been closed at
 /// the other end, and then nobody knows whether the submit arrived.
-const SUBMIT_IDLE: Duration = Duration::from_secs(1);
+const SUBMIT_IDLE: Duration = Duration::from_millis(250);
 
 impl UreqTransport {
     /// A transport that connects directly.
@@ -106,6 +106,8 @@ impl UreqTransport {
 
     fn build(timeouts: Timeouts, proxy: Option<Proxy>) -> Result<Self, Error> {
         let Timeouts { resolve, connect, send, head, body } = timeouts;
+        let [resolve, connect, send, head, body] =
+            [resolve, connect, send, head, body].map(|time| time.min(LONGEST));
         if [resolve, connect, send, head, body].contains(&Duration::ZERO) {
             return Err(Error::config("a time-out of zero lets no call succeed"));
         }
@@ -152,7 +154,7 @@ impl Transport for UreqTransport {
             if failed_before_sending(&error) {
                 lock(&self.known).clear();
             }
-            describe(if never_left { Delivery::NotSent } else { Delivery::InDoubt }, &error)
+            describe(if never_left { Delivery::NotSent } else { Delivery::InDoubt }, &error, request.url)
         })?;
         let head = head_of(&response);
         on_head(&head);
@@ -175,6 +177,10 @@ impl UreqTransport {
         let path_at = request.url.find("://").map_or(0, |scheme| scheme + 3);
         let path_at = request.url[path_at..].find('/').map_or(request.url.len(), |slash| path_at + slash);
         let (host, path) = request.url.split_at(path_at);
+        // Judged before it is sealed: a space in it would end the request line.
+        if !path.bytes().all(|byte| byte.is_ascii_graphic()) || host.contains('?') {
+            return Err(ureq::Error::BadUri(String::new()));
+        }
         let mut stand_ins = StandIns::new(&self.sealed);
         let url = format!("{host}{}", stand_ins.seal("/", path.strip_prefix('/').unwrap_or_default()));
         let mut builder = HttpRequest::builder().method(method).uri(url);
@@ -182,14 +188,19 @@ impl UreqTransport {
             builder = builder.header("content-length", bytes.len());
         }
         for Header { name, value } in request.headers {
-            builder = match name.starts_with("x-") {
-                true => builder.header(*name, stand_ins.seal("", value)),
-                false => builder.header(*name, *value),
-            };
+            let public = ["accept", "content-type", "user-agent"].contains(name);
+            // Judged before it is sealed: a line break in it would begin another header.
+            let value = HeaderValue::from_str(value).map_err(ureq::http::Error::from)?;
+            let text = value.to_str().unwrap_or_default();
+            builder = builder.header(*name, if public { text.to_owned() } else { stand_ins.seal("", text) });
         }
         let bare = builder.body(())?;
         let plain_allowed = bare.uri().host().is_some_and(is_loopback);
         let mut config = self.agent.configure_request(bare).https_only(!plain_allowed);
+        if plain_allowed {
+            // What goes to this machine goes nowhere else, and in plain text least of all.
+            config = config.proxy(None);
+        }
         config = config.timeout_global(Some(request.time_left.min(LONGEST)));
         if request.method == Method::Post {
             config = config.max_idle_age(SUBMIT_IDLE);
@@ -380,8 +391,11 @@ fn failed_before_sending(error: &ureq::Error) -> bool {
     }
 }
 
-/// Our own words for each of ureq's errors: several of them print the whole URL, and that can hold keys.
-fn describe(delivery: Delivery, error: &ureq::Error) -> TransportError {
+/// Our own words for each of ureq's errors: several of them print the whole URL, and that can hold keys. Of the URL we
+/// say the host alone.
+fn describe(delivery: Delivery, error: &ureq::Error, url: &str) -> TransportError {
+    let host = url.split('/').nth(2).unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
     use ureq::{Error as E, Timeout};
     let (failure, message) = match error {
         E::Timeout(phase) => {
@@ -395,8 +409,10 @@ fn describe(delivery: Delivery, error: &ureq::Error) -> TransportError {
             };
             (Failure::TimedOut, phase.to_owned())
         }
-        E::HostNotFound => (Failure::Connection, "the host's name is not known".to_owned()),
-        E::ConnectionFailed => (Failure::Connection, "no connection could be made".to_owned()),
+        E::HostNotFound => {
+            (Failure::Connection, format!("{host} could not be looked up: no network, or no such name"))
+        }
+        E::ConnectionFailed => (Failure::Connection, format!("no connection to {host} could be made")),
         E::ConnectProxyFailed(_) => (Failure::Connection, "the proxy did not connect us".to_owned()),
         E::Rustls(tls) => (Failure::Connection, format!("TLS failed: {tls}")),
         E::Tls(what) => (Failure::Connection, format!("TLS failed: {what}")),
@@ -406,6 +422,9 @@ fn describe(delivery: Delivery, error: &ureq::Error) -> TransportError {
             }
             (io::ErrorKind::InvalidData, Some(tls)) => (Failure::Connection, format!("TLS failed: {tls}")),
             (io::ErrorKind::TimedOut, _) => (Failure::TimedOut, "the network timed out".to_owned()),
+            (io::ErrorKind::ConnectionRefused, _) => {
+                (Failure::Connection, format!("{host} refused the connection: nothing listens there"))
+            }
             (kind, _) => (Failure::Connection, kind.to_string()),
         },
         E::Protocol(_) => (Failure::Malformed, "what came back is not HTTP".to_owned()),
@@ -433,7 +452,7 @@ fn describe_body(error: &ureq::Error) -> TransportError {
         ureq::Error::BodyExceedsLimit(_) => cut_off("the answer is larger than 10 MiB"),
         ureq::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => cut_off("the answer was cut off"),
         ureq::Error::Protocol(_) => cut_off("the answer's body is not valid HTTP"),
-        other => describe(Delivery::InDoubt, other),
+        other => describe(Delivery::InDoubt, other, ""),
     }
 }
 
@@ -467,7 +486,10 @@ impl<R: Resolver> Resolver for RememberingResolver<R> {
                 return Ok(addresses.clone());
             }
         }
-        let addresses = self.lookup.resolve(uri, config, timeout)?;
+        let addresses = self.lookup.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })?;
         // A name such as `localhost` is this machine only if it leads there.
         let plain = uri.scheme_str() == Some("http") && config.proxy().is_none();
         if plain && !addresses.iter().all(|address| address.ip().is_loopback()) {
@@ -564,7 +586,7 @@ mod tests {
             ureq::Error::ConnectProxyFailed(url.clone()),
             ureq::Error::Other(url.clone().into()),
         ] {
-            let ours = describe(Delivery::InDoubt, &error);
+            let ours = describe(Delivery::InDoubt, &error, &url);
             assert!(!format!("{ours}{ours:?}").contains("s3cr3t"), "{ours:?}");
         }
     }

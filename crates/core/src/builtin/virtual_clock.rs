@@ -1,5 +1,6 @@
-use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::plugin::{Clock, Interrupted};
@@ -24,16 +25,16 @@ use crate::plugin::{Clock, Interrupted};
 #[derive(Debug, Default)]
 pub struct VirtualClock {
     state: Mutex<State>,
-    turn: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     now: Duration,
     /// Who waits, in the order of waking; equal moments in the order of coming.
-    sleepers: BTreeSet<(Duration, u64)>,
+    sleepers: BTreeMap<(Duration, u64), Arc<Condvar>>,
     next_ticket: u64,
-    running: Option<u64>,
+    /// Whose turn it is, and the thread that has taken it: none yet, or a guest who does not keep it.
+    running: Option<(u64, Option<ThreadId>)>,
 }
 
 impl VirtualClock {
@@ -43,46 +44,59 @@ impl VirtualClock {
     }
 
     /// Runs `work` on `workers` threads under this clock, and returns what each returned, in the order of the workers.
+    /// A thread that does not belong to a run may use the clock too: it is served in its turn, and keeps none.
     ///
     /// # Panics
     /// If a worker panics, when all others have ended.
     pub fn run<T: Send>(&self, workers: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let tickets: Vec<u64> = {
-            let mut state = self.state();
-            let now = state.now;
-            (0..workers).map(|_| state.enqueue(now)).collect()
-        };
-        self.hand_over();
-        std::thread::scope(|scope| {
+        let mut state = self.state();
+        let nested = state.is_mine();
+        let now = state.now;
+        let places: Vec<_> = (0..workers).map(|_| state.enqueue(now)).collect();
+        if nested || state.running.is_none() {
+            state.hand_over();
+        }
+        drop(state);
+        let results = std::thread::scope(|scope| {
             let work = &work;
-            let spawn = |(worker, ticket)| {
+            let spawn = |(worker, place): (usize, Place)| {
                 scope.spawn(move || {
+                    self.await_turn(&place, true);
                     // Dropped at the end of the thread, even by a panic: the others must go on.
                     let _turn = Turn { clock: self };
-                    self.await_turn(ticket);
                     work(worker)
                 })
             };
-            let threads: Vec<_> = tickets.into_iter().enumerate().map(spawn).collect();
-            threads.into_iter().map(|t| t.join().expect("a worker panicked")).collect()
-        })
-    }
-
-    fn await_turn(&self, ticket: u64) {
-        let state = self.state();
-        let turn = self.turn.wait_while(state, |state| state.running != Some(ticket));
-        drop(turn.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Wakes whoever is next and lets the time jump to that moment.
-    fn hand_over(&self) {
-        let mut state = self.state();
-        let next = state.sleepers.pop_first();
-        if let Some((wakes_at, _)) = next {
-            state.now = state.now.max(wakes_at);
+            let threads: Vec<_> = places.into_iter().enumerate().map(spawn).collect();
+            threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+        });
+        if nested {
+            self.take_turn(Duration::ZERO, true);
         }
-        state.running = next.map(|(_, ticket)| ticket);
-        self.turn.notify_all();
+        results.into_iter().map(|result| result.expect("a worker panicked")).collect()
+    }
+
+    /// Waits in the queue until `pause` has passed; `keep` the turn when it comes, or give it back at once.
+    fn take_turn(&self, pause: Duration, keep: bool) {
+        let mut state = self.state();
+        let held = state.is_mine();
+        let wakes_at = state.now.saturating_add(pause);
+        let place = state.enqueue(wakes_at);
+        if held || state.running.is_none() {
+            state.hand_over();
+        }
+        drop(state);
+        self.await_turn(&place, keep || held);
+    }
+
+    fn await_turn(&self, (ticket, wake): &Place, keep: bool) {
+        let state = self.state();
+        let waiting = |state: &mut State| state.running.is_none_or(|(running, _)| running != *ticket);
+        let mut state = wake.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner);
+        match keep {
+            true => state.running = Some((*ticket, Some(std::thread::current().id()))),
+            false => state.hand_over(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -90,11 +104,29 @@ impl VirtualClock {
     }
 }
 
+/// A place among the sleepers, and what wakes it.
+type Place = (u64, Arc<Condvar>);
+
 impl State {
-    fn enqueue(&mut self, wakes_at: Duration) -> u64 {
+    fn enqueue(&mut self, wakes_at: Duration) -> Place {
         self.next_ticket += 1;
-        self.sleepers.insert((wakes_at, self.next_ticket));
-        self.next_ticket
+        let wake = Arc::new(Condvar::new());
+        self.sleepers.insert((wakes_at, self.next_ticket), wake.clone());
+        (self.next_ticket, wake)
+    }
+
+    /// Wakes whoever is next and lets the time jump to that moment.
+    fn hand_over(&mut self) {
+        self.running = self.sleepers.pop_first().map(|((wakes_at, ticket), wake)| {
+            self.now = self.now.max(wakes_at);
+            wake.notify_one();
+            (ticket, None)
+        });
+    }
+
+    /// Has the calling thread the turn?
+    fn is_mine(&self) -> bool {
+        self.running.is_some_and(|(_, thread)| thread == Some(std::thread::current().id()))
     }
 }
 
@@ -104,7 +136,7 @@ struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.clock.hand_over();
+        self.clock.state().hand_over();
     }
 }
 
@@ -120,13 +152,7 @@ impl Clock for VirtualClock {
 
     /// Hands over to whoever wakes first. With no other thread under the clock, the time just jumps ahead.
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
-        let ticket = {
-            let mut state = self.state();
-            let wakes_at = state.now.saturating_add(duration);
-            state.enqueue(wakes_at)
-        };
-        self.hand_over();
-        self.await_turn(ticket);
+        self.take_turn(duration, false);
         Ok(())
     }
 }
@@ -176,5 +202,30 @@ mod tests {
         }));
         assert!(result.is_err());
         assert_eq!(*finished.lock().unwrap(), 2);
+    }
+
+    #[test]
+    fn guests_and_runs_within_runs_are_served_too() {
+        let clock = VirtualClock::new();
+        std::thread::scope(|scope| {
+            for guest in 0..8_u64 {
+                let clock = &clock;
+                scope.spawn(move || (0..50).for_each(|_| clock.sleep(Duration::from_millis(guest)).unwrap()));
+            }
+        });
+        let inner = clock.run(2, |outer| {
+            clock.sleep(Duration::from_secs(outer as u64)).unwrap();
+            let woke = clock.run(3, |worker| {
+                clock.sleep(Duration::from_secs(worker as u64)).unwrap();
+                clock.now()
+            });
+            clock.sleep(Duration::from_secs(1)).unwrap();
+            woke.is_sorted()
+        });
+        assert_eq!(inner, [true, true]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| clock.sleep(Duration::from_secs(3)).unwrap());
+            clock.run(4, |_| (0..9).for_each(|_| clock.sleep(Duration::from_secs(1)).unwrap()));
+        });
     }
 }

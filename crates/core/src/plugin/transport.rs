@@ -108,13 +108,20 @@ impl fmt::Debug for Header<'_> {
     }
 }
 
-/// The head of an answer.
-#[derive(Debug, Clone, Default)]
+/// The head of an answer. Its `Debug` shows no header's value: a server may repeat a key in one.
+#[derive(Clone, Default)]
 pub struct Head {
     /// The HTTP status.
     pub status: u16,
     /// Names (in lower case) and values, in the order they came. Values that are not text may be left out.
     pub headers: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Head").field("status", &self.status).field("headers", &names).finish()
+    }
 }
 
 impl Head {
