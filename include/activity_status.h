@@ -439,7 +439,8 @@ ASTAT_API astat_config *astat_config_new(void);
 ASTAT_API void astat_config_free(astat_config *config);
 
 /**
- * Gives one setting, as text; a later value replaces an earlier one. astat_config_key lists them all.
+ * Gives one setting, as text; a later value replaces an earlier one, and {NULL, 0} leaves it as it was.
+ * astat_config_key lists them all.
  *
  * Times are seconds, or end in ms, s, m or h. Keys are better given by astat_config_set_keys.
  *
@@ -453,8 +454,9 @@ astat_code astat_config_set(astat_config *config,
                             astat_error **err);
 
 /**
- * Gives the account's keys, which the vendor shows under Settings > API and Webhooks. They are copied, wiped from
- * memory when they are no longer needed, and in no text that the library gives.
+ * Gives the account's keys. The vendor shows the access key and the secret key under My Account > Settings > API and
+ * Webhooks, and the API key of each region on its page about the Async API, under API Host and Key. They are copied,
+ * wiped from memory when they are no longer needed, and in no text that the library gives.
  *
  * Asking needs the API key alone, a submit all three: {NULL, 0} leaves one as it was.
  */

@@ -1,10 +1,11 @@
 //! Servers that misbehave, over real sockets: an error of the right kind, inside the deadline, with nothing leaked.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
-use activity_status::builtin::{SystemClock, Timeouts};
-use activity_status::plugin::Clock;
+use activity_status::builtin::{Quota, Slots, SystemClock, Timeouts, UreqTransport};
+use activity_status::plugin::{Clock, Delivery, Failure, Header, Method, Request, Transport};
 use activity_status::{
     Client, Credentials, Endpoint, Error, ErrorKind, Operation, RequestId, Resend, RetryPolicy,
 };
@@ -185,6 +186,69 @@ fn the_deadline_holds_over_a_server_that_trickles() {
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     // The time-outs of each phase are 30 s: it was the deadline that ended it.
     assert!(clock.now() - started < Duration::from_secs(25));
+}
+
+#[test]
+fn clients_that_share_a_limiter_need_not_be_built_together() {
+    let server = always(Answer::Bytes(http(404, "application/json", b"")));
+    let id = RequestId::new(ID).unwrap();
+    let shared = Arc::new(Slots::new(Quota::new(2, Duration::from_secs(600))).unwrap());
+    let build = || impatient_client(server.url()).limiter(shared.clone()).build().unwrap();
+    let ask = |client: &Client| client.status(&Operation::ACTIVITY_CREATE, &id).unwrap_err().kind();
+    let first = build();
+    assert_eq!((ask(&first), ask(&first)), (ErrorKind::NotFound, ErrorKind::NotFound));
+    SystemClock::new().sleep(Duration::from_millis(50)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(ask(&build()), ErrorKind::Deadline, "the window is not over for a younger client");
+    }
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_proxy_never_sees_what_is_for_this_machine() {
+    let body = format!(r#"{{"RequestId":"{ID}","TaskStatus":{{"Status":"Success"}}}}"#);
+    let server = always(Answer::Bytes(http(200, "application/json", body.as_bytes())));
+    let proxy = always(Answer::Bytes(http(200, "text/plain", b"")));
+    let transport = UreqTransport::with_proxy(brief(), proxy.url()).unwrap();
+    let client =
+        impatient_client(&server.url().replace("127.0.0.1", "localhost")).transport(transport).build();
+    assert!(client.unwrap().status(&Operation::ACTIVITY_CREATE, &RequestId::new(ID).unwrap()).is_ok());
+    assert_eq!((server.requests().len(), proxy.connections()), (1, 0));
+}
+
+#[test]
+fn a_request_that_another_plugin_spoiled_does_not_leave() {
+    let server = always(Answer::Bytes(http(200, "text/plain", b"")));
+    let transport = UreqTransport::new(brief()).unwrap();
+    let (url, good) = (server.url(), [Header { name: "x-api-key", value: "fine" }]);
+    for (url, headers) in [
+        (format!("{url}/a"), [Header { name: "x-trace", value: "1\r\nx-evil: 2" }]),
+        (format!("{url}/a HTTP/1.1\r\nx-evil: 1"), good),
+        (format!("{url}/a\u{e9}"), good),
+        (format!("{url}?x=1"), good),
+    ] {
+        let time_left = Duration::from_secs(5);
+        let request = Request { method: Method::Get, url: &url, headers: &headers, body: None, time_left };
+        let error = transport.send(&request, &mut |_| {}).unwrap_err();
+        assert_eq!((error.failure, error.delivery), (Failure::Config, Delivery::NotSent), "{url:?}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn what_the_server_said_is_kept_whatever_its_form() {
+    for (body, said) in [
+        (&br#"{"message":"Missing Authentication Token"}"#[..], "Missing Authentication Token"),
+        (b"Tenant\r\n\tis   suspended", "Tenant is suspended"),
+        (b"\xff\xfe odd", "odd"),
+    ] {
+        let server = always(Answer::Bytes(http(403, "text/plain", body)));
+        let error = ask(server.url());
+        assert!(error.vendor().unwrap().body.contains(said) && error.to_string().contains(said), "{error}");
+    }
+    let long = "word ".repeat(9999);
+    let server = always(Answer::Bytes(http(400, "text/plain", long.as_bytes())));
+    assert!(ask(server.url()).to_string().len() < 600, "a message stays a message");
 }
 
 #[test]

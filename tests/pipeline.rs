@@ -269,6 +269,22 @@ fn a_panicking_plugin_hurts_no_one_else() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
     assert!(bench.diary().iter().any(|line| line.ends_with("settled 0 InDoubt")), "its slot is not lost");
     assert!(call().is_ok());
+
+    struct Panicking;
+    impl Limiter for Panicking {
+        fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+            Ok(Acquired::Granted(Permit(0)))
+        }
+        fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+            panic!("another plugin's bug")
+        }
+    }
+    let client = bench.client(&[Meets::Panic]).limiter(Panicking).build().unwrap();
+    let call = || client.status(&OPERATION, &id());
+    assert!(
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err(),
+        "and the process lives on"
+    );
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub unsafe extern "C" fn astat_config_free(config: *mut astat_config) {
     guard::quiet((), || unsafe { handle::release_owned(config) });
 }
 
-/// Gives one setting, as text; a later value replaces an earlier one. astat_config_key lists them all.
+/// Gives one setting, as text; a later value replaces an earlier one, and {NULL, 0} leaves it as it was.
+/// astat_config_key lists them all.
 ///
 /// Times are seconds, or end in ms, s, m or h. Keys are better given by astat_config_set_keys.
 ///
@@ -49,14 +50,18 @@ pub unsafe extern "C" fn astat_config_set(
     unsafe {
         guard::change(err, || {
             let config = handle::lend_mut(config, "config")?;
-            config.settings.set(key.read("key")?, value.read("value")?)?;
+            let key = key.read("key")?;
+            if let Some(value) = value.read_if_any("value")? {
+                config.settings.set(key, value)?;
+            }
             Ok(())
         })
     }
 }
 
-/// Gives the account's keys, which the vendor shows under Settings > API and Webhooks. They are copied, wiped from
-/// memory when they are no longer needed, and in no text that the library gives.
+/// Gives the account's keys. The vendor shows the access key and the secret key under My Account > Settings > API and
+/// Webhooks, and the API key of each region on its page about the Async API, under API Host and Key. They are copied,
+/// wiped from memory when they are no longer needed, and in no text that the library gives.
 ///
 /// Asking needs the API key alone, a submit all three: {NULL, 0} leaves one as it was.
 #[must_use]
