@@ -138,7 +138,10 @@ impl Client {
         loop {
             let permit = match self.permit(call, deadline) {
                 Ok(permit) => permit,
-                Err(error) => return Err(tried.cut_short(error)),
+                Err(error) => {
+                    self.limiter.leave();
+                    return Err(tried.cut_short(error));
+                }
             };
             let error = match self.attempt(call, permit, deadline, tried.count() + 1, &read) {
                 Ok(answer) => return Ok(answer),
@@ -237,12 +240,12 @@ impl Client {
         read: &impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
         let text = wire::utf8(&response.body);
-        let vendor = self.vendor_error(call, &response.body);
+        let vendor = || self.vendor_error(call, &response.body);
         let status = response.head.status;
         let (kind, message) = match status {
             200..=299 => match text.clone().and_then(read) {
                 Ok(answer) => return Ok(answer),
-                Err(_) if vendor.as_ref().is_some_and(VendorError::is_named) => {
+                Err(_) if vendor().is_some_and(|said| said.is_named()) => {
                     (ErrorKind::BadRequest, format!("the vendor answered {status} with an error"))
                 }
                 Err(what) => (ErrorKind::Malformed, format!("the answer {}", self.masked(call, &what))),
@@ -262,7 +265,7 @@ impl Client {
             _ => (ErrorKind::Malformed, format!("the server answered {status}, which answers nothing here")),
         };
         let advice = resend(kind, Delivery::InDoubt, call.repeatable());
-        Err(Error::new(kind, advice, message).with_http(status, vendor))
+        Err(Error::new(kind, advice, message).with_http(status, vendor()))
     }
 
     /// What an answer says that is none. Masked before it is cut, so that no key is cut into a part too short to be

@@ -1,5 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
@@ -80,6 +81,9 @@ impl std::str::FromStr for Quota {
 /// sees never more than N calls in any window, whatever the delays, the order of arrival and the kind of window that it
 /// keeps (sliding, fixed, or a bucket of N). It costs one round trip a window.
 ///
+/// Whoever waits is served in the order of coming, and is told the time at which a slot can be free for it, no sooner:
+/// no one starves, and no slot wakes everybody.
+///
 /// Share one among all clients that use the same key: it is a value behind an [`Arc`](std::sync::Arc).
 ///
 /// ```
@@ -104,12 +108,17 @@ struct State {
     in_flight: BTreeSet<u64>,
     /// When each slot of an answered call is free again.
     held_until: Vec<Duration>,
+    /// Who waits, in the order of coming, and when each was told to come back.
+    waiting: VecDeque<(ThreadId, Duration)>,
     /// After a refusal, nobody sends before this.
     paused_until: Duration,
 }
 
 /// The edge of a window belongs to it, and clocks differ by some millionths: a slot ends a little after the window.
 const GUARD: Duration = Duration::from_millis(1);
+
+/// Who has not come back so long after its time has lost its place: its thread has ended, say.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server's advice to come back in a year must not stop us for a year.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -133,24 +142,57 @@ impl Slots {
     }
 }
 
+impl State {
+    /// How many are before the calling thread; its place is the last one if it has none yet.
+    fn place(&mut self, now: Duration) -> usize {
+        let me = std::thread::current().id();
+        self.waiting.retain(|(thread, due)| *thread == me || *due + PATIENCE >= now);
+        self.waiting.iter().position(|(thread, _)| *thread == me).unwrap_or_else(|| {
+            self.waiting.push_back((me, now));
+            self.waiting.len() - 1
+        })
+    }
+
+    /// The soonest that as many slots as `nth` will have been freed: a held one at its end, one in flight a window from
+    /// now. A free one is kept for somebody who was told to come; if nobody does, it is the next one's.
+    fn release(&self, nth: usize, free: usize, now: Duration, window: Duration) -> Duration {
+        let in_flight = std::iter::repeat_n(now + window, self.in_flight.len());
+        let kept = std::iter::repeat_n(now + window.min(PATIENCE + GUARD), free);
+        let mut ends: Vec<Duration> = self.held_until.iter().copied().chain(in_flight).chain(kept).collect();
+        ends.sort_unstable();
+        // Whoever comes after more than all slots waits for one that was freed, taken and freed again.
+        let rounds = u32::try_from((nth - 1) / ends.len()).unwrap_or(u32::MAX);
+        ends[(nth - 1) % ends.len()].saturating_add(window.saturating_mul(rounds))
+    }
+}
+
 impl Limiter for Slots {
     fn try_acquire(&self, _class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
         let now = clock.now();
+        let window = self.quota.window + GUARD;
         let mut state = self.state();
         state.held_until.retain(|end| *end > now);
-        if now < state.paused_until {
-            return Ok(Acquired::RetryAfter(state.paused_until - now));
-        }
-        if state.in_flight.len() + state.held_until.len() < self.quota.calls as usize {
+        let place = state.place(now);
+        let used = state.in_flight.len() + state.held_until.len();
+        let free = (self.quota.calls as usize).saturating_sub(used);
+        if place < free && now >= state.paused_until {
+            state.waiting.remove(place);
             state.next_permit += 1;
             let permit = state.next_permit;
             state.in_flight.insert(permit);
             return Ok(Acquired::Granted(Permit(permit)));
         }
-        // A call still in flight cannot free its slot sooner than a window from now.
-        let in_flight = (!state.in_flight.is_empty()).then_some(now + self.quota.window + GUARD);
-        let first_free = state.held_until.iter().copied().chain(in_flight).min().unwrap_or(now);
-        Ok(Acquired::RetryAfter(first_free - now))
+        let due = match place < free {
+            true => state.paused_until,
+            false => state.release(place - free + 1, free, now, window).max(state.paused_until),
+        };
+        state.waiting[place].1 = due;
+        Ok(Acquired::RetryAfter(due - now))
+    }
+
+    fn leave(&self) {
+        let me = std::thread::current().id();
+        self.state().waiting.retain(|(thread, _)| *thread != me);
     }
 
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
@@ -227,6 +269,86 @@ mod tests {
             slots.settle(permit, Settlement::Refused { retry_after }, &clock).unwrap();
             assert_eq!(take(&slots, &clock), Err(Duration::from_secs(wait)));
         }
+    }
+
+    /// `callers` threads make `calls` each, the answer to each a tenth of a second later. How long each call waited, and how
+    /// often its thread was woken for it.
+    fn crowd(quota: Quota, callers: usize, calls: usize) -> Vec<(Duration, usize)> {
+        let (slots, clock) = (Slots::new(quota).unwrap(), VirtualClock::new());
+        let one_call = || {
+            let (came, mut woken) = (clock.now(), 0);
+            loop {
+                match take(&slots, &clock) {
+                    Ok(permit) => {
+                        let waited = clock.now() - came;
+                        clock.sleep(Duration::from_millis(100)).unwrap();
+                        slots.settle(permit, Settlement::Answered, &clock).unwrap();
+                        return (waited, woken);
+                    }
+                    Err(wait) => {
+                        woken += 1;
+                        clock.sleep(wait).unwrap();
+                    }
+                }
+            }
+        };
+        clock.run(callers, |_| (0..calls).map(|_| one_call()).collect::<Vec<_>>()).concat()
+    }
+
+    #[test]
+    fn no_one_starves_and_no_one_is_woken_in_vain() {
+        for (calls, window) in [(25, 5000), (2, 5000), (1, 20), (10, 1000)] {
+            let quota = Quota::new(calls, Duration::from_millis(window));
+            let waits = crowd(quota, 64, 20);
+            // Before each call 63 others at the most: so many windows, and in each a round trip.
+            let windows = 64_u32.div_ceil(calls) + 1;
+            let fair = (quota.window() + Duration::from_millis(102)) * windows;
+            let longest = waits.iter().map(|(waited, _)| *waited).max().unwrap();
+            assert!(longest <= fair, "{quota:?}: {longest:?} is more than {fair:?}");
+            let woken: usize = waits.iter().map(|(_, woken)| woken).sum();
+            // Once for each window that a wait was reckoned through: its answers come a round trip later than the soonest.
+            assert!(woken <= waits.len() * (windows as usize + 1), "{quota:?}: {woken} for {}", waits.len());
+        }
+    }
+
+    #[test]
+    fn first_come_first_served_and_a_place_given_up_is_the_next_ones() {
+        let (slots, clock) = slots(1);
+        let permit = take(&slots, &clock).unwrap();
+        slots.settle(permit, Settlement::Answered, &clock).unwrap();
+        let order = Mutex::new(Vec::new());
+        clock.run(3, |worker| {
+            clock.sleep(Duration::from_millis(worker as u64)).unwrap();
+            if worker == 0 {
+                take(&slots, &clock).unwrap_err();
+                slots.leave();
+                return;
+            }
+            loop {
+                match take(&slots, &clock) {
+                    Err(wait) => clock.sleep(wait).unwrap(),
+                    Ok(permit) => {
+                        order.lock().unwrap().push((worker, clock.now()));
+                        return slots.settle(permit, Settlement::Answered, &clock).unwrap();
+                    }
+                }
+            }
+        });
+        let window = Duration::from_millis(5001);
+        assert_eq!(*order.lock().unwrap(), [(1, window), (2, window * 2)]);
+    }
+
+    #[test]
+    fn whoever_never_comes_back_loses_its_place() {
+        let (slots, clock) = slots(1);
+        let permit = take(&slots, &clock).unwrap();
+        slots.settle(permit, Settlement::Answered, &clock).unwrap();
+        std::thread::scope(|scope| scope.spawn(|| take(&slots, &clock).unwrap_err()).join().unwrap());
+        clock.sleep(Duration::from_millis(5001)).unwrap();
+        let wait = take(&slots, &clock).expect_err("the place before is still kept");
+        assert_eq!(wait, PATIENCE + GUARD);
+        clock.sleep(wait).unwrap();
+        assert!(take(&slots, &clock).is_ok());
     }
 
     #[test]

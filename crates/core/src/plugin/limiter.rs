@@ -10,13 +10,17 @@ use super::Clock;
 /// limiter whose state lives elsewhere (a file, a server) can keep that place's clock.
 ///
 /// The contract: at most the quota's number of calls reach the vendor in any window; waiting as told is enough
-/// to make progress; a permit is settled exactly once.
+/// to make progress; a permit is settled exactly once. Both methods are called on the thread that makes the call, and
+/// a thread waits for one call at a time: so a limiter can know who came first.
 pub trait Limiter: Send + Sync {
     /// Asks for leave to send one call now.
     ///
     /// # Errors
     /// [`LimiterError`] if the limiter cannot tell (its store is gone, say). The call is then not sent.
     fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError>;
+
+    /// The calling thread was told to wait, and has given up. A limiter that keeps no order has nothing to do.
+    fn leave(&self) {}
 
     /// Tells what became of a permit, at the moment it is known: for an answered call that is when its *head*
     /// arrived.
@@ -29,6 +33,9 @@ pub trait Limiter: Send + Sync {
 impl<T: Limiter + ?Sized> Limiter for Arc<T> {
     fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
         (**self).try_acquire(class, clock)
+    }
+    fn leave(&self) {
+        (**self).leave();
     }
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
         (**self).settle(permit, how, clock)
