@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use activity_status::plugin::{Clock, Event};
-use activity_status::{Client, Endpoint, Operation, Settings, parse_duration};
+use activity_status::{Client, Endpoint, ErrorKind, Operation, Settings, parse_duration};
 
 use crate::args::AccountArgs;
 use crate::shell::{Problem, Shell, named};
@@ -22,7 +22,7 @@ pub(crate) struct Account {
     pub(crate) refusals: Refusals,
 }
 
-/// Counts the calls that the vendor refused although we keep the quota.
+/// Counts the calls that the vendor refused although we keep the quota, and that were made again.
 #[derive(Clone, Default)]
 pub(crate) struct Refusals(Arc<AtomicU64>);
 
@@ -31,9 +31,10 @@ impl Refusals {
     pub(crate) fn tell(&self, shell: &mut Shell<'_>) {
         let count = self.0.load(Relaxed);
         if count > 0 {
+            let calls = if count == 1 { "call was" } else { "calls were" };
             shell.note(format_args!(
-                "The vendor refused calls {count} times, because this key makes more than the quota: in another \
-                 program, or in one that ended a moment ago. Lower --quota if that goes on"
+                "{count} {calls} refused for now and made again: nothing is lost. Calls of a program that ended less \
+                 than 5 s ago still count; if it goes on, another program uses this key: give each a part (--quota)."
             ));
         }
     }
@@ -52,7 +53,7 @@ pub(crate) fn open(
     let refusals = Refusals::default();
     let count = refusals.0.clone();
     let observer = move |event: &Event<'_>| {
-        if let Event::Refused { .. } = event {
+        if let Event::Retrying { kind: ErrorKind::Refused, .. } = event {
             count.fetch_add(1, Relaxed);
         }
     };
@@ -86,8 +87,11 @@ fn operation(args: &AccountArgs) -> Result<Operation, Problem> {
 const KEYS: [&str; 3] = ["api_key", "access_key", "secret_key"];
 const PLACES: [&str; 2] = ["region", "base_url"];
 
+const WITHOUT_AN_ACCOUNT: &str = "To try things without an account, run `activity-status sandbox` and paste the \
+                                  export lines that it prints";
+
 fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Problem> {
-    let file = args.keys.as_deref().map(|path| keys_file(path, shell)).transpose()?.unwrap_or_default();
+    let file = args.keys.as_deref().map(|path| read_keys(path, shell)).transpose()?.unwrap_or_default();
     let variable = |key: &str| shell.env(&format!("ACTIVITY_STATUS_{}", key.to_ascii_uppercase()));
     let environment = |keys: &[&'static str]| -> Vec<(&'static str, String)> {
         keys.iter().filter_map(|key| Some((*key, variable(key)?))).collect()
@@ -108,8 +112,8 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
     }
     // Keys of two accounts must not be mixed, nor the region of one with the address of another: each of the two
     // comes wholly from the first place that says something of it.
-    let keys =
-        if file.iter().any(|(key, _)| KEYS.contains(key)) { from_file(&KEYS) } else { environment(&KEYS) };
+    let keys_file = args.keys.as_deref().filter(|_| file.iter().any(|(key, _)| KEYS.contains(key)));
+    let keys = if keys_file.is_some() { from_file(&KEYS) } else { environment(&KEYS) };
     let placed = PLACES.iter().any(|key| settings.get(key).is_some());
     let place = match from_file(&PLACES) {
         _ if placed => Vec::new(),
@@ -120,14 +124,27 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
         settings.set(key, value.trim())?;
     }
     if settings.get("api_key").is_none() {
-        return Err(Problem::usage(
-            "no API key is given: set ACTIVITY_STATUS_API_KEY, or name a file of keys with --keys",
-        ));
+        return Err(Problem::usage(format!(
+            "ACTIVITY_STATUS_API_KEY is missing: set it, or name a file of keys with --keys. {WITHOUT_AN_ACCOUNT}"
+        )));
+    }
+    for (key, other) in [("secret_key", "access_key"), ("access_key", "secret_key")] {
+        if settings.get(key).is_none() && settings.get(other).is_some() {
+            let missing = match keys_file {
+                Some(path) => format!("{}: {key}", named(path)),
+                None => format!("ACTIVITY_STATUS_{}", key.to_ascii_uppercase()),
+            };
+            let other = other.replace('_', " ");
+            return Err(Problem::usage(format!(
+                "{missing} is missing: a submit needs it besides the {other}"
+            )));
+        }
     }
     if settings.get("region").is_none() && settings.get("base_url").is_none() {
-        return Err(Problem::usage(
-            "no region is given: use --region in, us or sg (or ACTIVITY_STATUS_REGION), or --base-url",
-        ));
+        return Err(Problem::usage(format!(
+            "ACTIVITY_STATUS_REGION is missing: set it to in, us or sg (or use --region), or set \
+             ACTIVITY_STATUS_BASE_URL to the address (or use --base-url). {WITHOUT_AN_ACCOUNT}"
+        )));
     }
     if settings.get("proxy").is_none() {
         if let Some((name, proxy)) = proxy_for(&settings.endpoint()?, &|name| shell.env(name)) {
@@ -158,7 +175,7 @@ fn extra(pair: &str) -> Result<(&str, &str), Problem> {
     Ok((key, value))
 }
 
-fn keys_file(path: &str, shell: &mut Shell<'_>) -> Result<Vec<(&'static str, String)>, Problem> {
+fn read_keys(path: &str, shell: &mut Shell<'_>) -> Result<Vec<(&'static str, String)>, Problem> {
     if others_can_read(path) {
         shell.note(format_args!("Warning: {path} can be read by other users; `chmod 600 {path}` ends that."));
     }
@@ -282,7 +299,20 @@ mod tests {
     fn what_is_missing_or_wrong_is_said_without_a_key() {
         for (options, env, word) in [
             (&[][..], &[][..], "ACTIVITY_STATUS_API_KEY"),
-            (&[], &ENV[..3], "--region"),
+            (&[], &[][..], "activity-status sandbox"),
+            (
+                &[],
+                &[ENV[0], ENV[1], ENV[3]],
+                "ACTIVITY_STATUS_SECRET_KEY is missing: a submit needs it besides",
+            ),
+            (
+                &[],
+                &[ENV[0], ENV[2], ENV[3]],
+                "ACTIVITY_STATUS_ACCESS_KEY is missing: a submit needs it besides",
+            ),
+            (&[], &ENV[..3], "ACTIVITY_STATUS_REGION is missing"),
+            (&[], &ENV[..3], "ACTIVITY_STATUS_BASE_URL"),
+            (&[], &ENV[..3], "activity-status sandbox"),
             (&["--set", "api_key=s3cr3t"], &ENV, "--keys"),
             (&["--set", "proxy=http://u:s3cr3t@p:1"], &ENV, "proxy is a secret"),
             (&["--set", "s3cr3t"], &ENV, "KEY=VALUE"),

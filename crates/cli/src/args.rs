@@ -54,7 +54,8 @@ pub(crate) struct AskArgs {
     /// Request ids as a submit printed them; `-` reads them from standard input
     #[arg(value_name = "ID", required_unless_present = "file")]
     pub(crate) ids: Vec<String>,
-    /// A file of request ids, one a line, or of what `submit --json` printed; `-` is standard input
+    /// A file of request ids, one a line, or of what `submit --json` printed (its lines are told again); `-` is
+    /// standard input
     #[arg(long, short, value_name = "IDS")]
     pub(crate) file: Option<String>,
     #[command(flatten)]
@@ -70,8 +71,13 @@ FILE is one of
   CSV         with a header: RelatedProspectId, ActivityEvent, and if you like ActivityNote,
               ActivityDateTime (UTC, 2026-01-31 09:30:00) and any mx_… column (for activity.create)
 
-All of it is checked before anything is sent. A submit whose answer was lost is never sent again:
-it is reported as in doubt, with its line, and may or may not have created something.
+All of it is checked before anything is sent, for its form alone: that the file can be read, that
+each activity names a lead (RelatedProspectId, any text) and an event (ActivityEvent, a number), and
+in CSV that ActivityDateTime has the form above. Not checked is whether that lead, event or field
+exists, nor whether the text is an id at all: the vendor judges that, and `wait` tells.
+
+A submit whose answer was lost is never sent again: it is reported as in doubt, with its line, and
+may or may not have created something.
 
 The ids come in the order of the file; with --json each comes at once, with its line.
 

@@ -1,53 +1,72 @@
 //! Reads request ids.
 
+use std::path::Path;
+
 use activity_status::RequestId;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::shell::{Problem, Shell, named};
 
+/// A job to ask about.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Job {
+    pub(crate) id: RequestId,
+    /// The line of the file that it was submitted from, where `submit --json` told it.
+    pub(crate) line: Option<u64>,
+}
+
 /// The ids given as arguments, then those of a file; each as often as it was given.
-pub(crate) fn read(
-    shell: &mut Shell<'_>,
-    given: &[String],
-    file: Option<&str>,
-) -> Result<Vec<RequestId>, Problem> {
+pub(crate) fn read(shell: &mut Shell<'_>, given: &[String], file: Option<&str>) -> Result<Vec<Job>, Problem> {
     let from_stdin = given.iter().map(String::as_str).chain(file).filter(|name| *name == "-").count();
     if from_stdin > 1 {
         return Err(Problem::usage("standard input can be read once only: give `-` once"));
     }
-    let mut ids = Vec::new();
+    let mut jobs = Vec::new();
     for id in given {
         match id.as_str() {
-            "-" => ids.extend(read_file(shell, "-")?),
-            id => ids.push(RequestId::new(id)?),
+            "-" => jobs.extend(read_file(shell, "-")?),
+            path if is_file(path) => {
+                return Err(Problem::usage(format!("{path} is a file: give it as --file {path}")));
+            }
+            id => jobs.push(Job { id: RequestId::new(id)?, line: None }),
         }
     }
     if let Some(path) = file {
-        ids.extend(read_file(shell, path)?);
+        jobs.extend(read_file(shell, path)?);
     }
-    if ids.is_empty() {
-        shell.note("No request id was given, so there is nothing to ask.");
-    }
-    Ok(ids)
+    Ok(jobs)
 }
 
-fn read_file(shell: &mut Shell<'_>, path: &str) -> Result<Vec<RequestId>, Problem> {
+/// A file, and by its name none that only happens to be called like a job.
+fn is_file(name: &str) -> bool {
+    let like_an_id = name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    !like_an_id && Path::new(name).is_file()
+}
+
+fn read_file(shell: &mut Shell<'_>, path: &str) -> Result<Vec<Job>, Problem> {
     let bytes = shell.read(path)?;
-    let (ids, without) = parse(&bytes).map_err(|what| Problem::usage(format!("{}: {what}", named(path))))?;
+    let (jobs, without) = parse(&bytes).map_err(|what| Problem::usage(format!("{}: {what}", named(path))))?;
     if without > 0 {
         shell.note(format_args!(
             "{}: what tells of a submit that brought no id is left out; lines of that kind: {without}",
             named(path)
         ));
     }
-    Ok(ids)
+    if jobs.is_empty() {
+        return Err(Problem::usage(format!(
+            "{} holds no request id; did the submit work? Nothing was asked.",
+            named(path)
+        )));
+    }
+    Ok(jobs)
 }
 
-/// The ids, and how many lines of JSON had none. What a bad line says is not repeated: it may be any file.
-fn parse(bytes: &[u8]) -> Result<(Vec<RequestId>, usize), String> {
+/// The jobs, and how many lines of JSON had no id. What a bad line says is not repeated: it may be any file.
+fn parse(bytes: &[u8]) -> Result<(Vec<Job>, usize), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text in UTF-8".to_owned())?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut ids = Vec::new();
+    let mut jobs = Vec::new();
     let mut without = 0;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -55,24 +74,26 @@ fn parse(bytes: &[u8]) -> Result<(Vec<RequestId>, usize), String> {
             continue;
         }
         let bad = || format!("line {} holds no request id; nothing was asked", index + 1);
-        let id = if line.starts_with('{') {
+        let (id, line) = if line.starts_with('{') {
             let it: Submitted = serde_json::from_str(line).map_err(|_| bad())?;
-            it.request_id
+            (it.request_id, it.line.as_u64())
         } else {
-            Some(line.to_owned())
+            (Some(line.to_owned()), None)
         };
         match id {
-            Some(id) => ids.push(RequestId::new(&id).map_err(|_| bad())?),
+            Some(id) => jobs.push(Job { id: RequestId::new(&id).map_err(|_| bad())?, line }),
             None => without += 1,
         }
     }
-    Ok((ids, without))
+    Ok((jobs, without))
 }
 
 /// A line of `submit --json`, or of `status --json`.
 #[derive(Deserialize)]
 struct Submitted {
     request_id: Option<String>,
+    #[serde(default)]
+    line: Value,
 }
 
 #[cfg(test)]
@@ -83,9 +104,19 @@ mod tests {
     fn ids_come_one_a_line_or_in_json_lines() {
         let text = "\u{feff}# from the morning\r\nid-1\r\n\r\n  id-2  \n{\"line\":3,\"request_id\":\"id-3\"}\n\
                     {\"request_id\":null,\"error\":{}}\nid-1";
-        let (ids, without) = parse(text.as_bytes()).unwrap();
-        let ids: Vec<&str> = ids.iter().map(RequestId::as_str).collect();
-        assert_eq!((ids, without), (vec!["id-1", "id-2", "id-3", "id-1"], 1));
+        let (jobs, without) = parse(text.as_bytes()).unwrap();
+        let jobs: Vec<(&str, Option<u64>)> = jobs.iter().map(|job| (job.id.as_str(), job.line)).collect();
+        let expected = vec![("id-1", None), ("id-2", None), ("id-3", Some(3)), ("id-1", None)];
+        assert_eq!((jobs, without), (expected, 1));
+        assert_eq!(parse(br#"{"request_id":"a","line":"x"}"#).unwrap().0[0].line, None);
+    }
+
+    #[test]
+    fn a_file_is_told_from_an_id() {
+        assert!(is_file("Cargo.toml") && is_file("src/ids.rs"));
+        assert!(
+            !is_file("src") && !is_file("no-such-id") && !is_file("72003d66-aa5d-4533-9e13-73da598dedf4")
+        );
     }
 
     #[test]

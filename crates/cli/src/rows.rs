@@ -30,6 +30,9 @@ pub(crate) fn parse(bytes: &[u8], operation: &Operation, as_is: bool) -> Result<
         }
         Some(_) => return from_csv(text),
     };
+    if rows.is_empty() {
+        return Err(vec!["there is no job in it".into()]);
+    }
     if *operation == Operation::ACTIVITY_CREATE && !as_is {
         let wrong: Wrong = rows.iter().filter_map(problem_of_activity).collect();
         if !wrong.is_empty() {
@@ -170,12 +173,14 @@ fn from_csv(text: &str) -> Result<Vec<Row>, Wrong> {
     // Spreadsheets write whatever their country does.
     let count = |delimiter: &u8| header.bytes().filter(|b| b == delimiter).count();
     let delimiter = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
+    if let Some(what) = misquoted(text, delimiter) {
+        return Err(vec![what]);
+    }
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::Headers).from_reader(text.as_bytes());
     let unreadable = |_| vec!["it is no CSV that can be read".to_owned()];
     let names = reader.headers().map_err(unreadable)?.clone();
-    let columns =
-        names.iter().map(column).collect::<Result<Vec<Column>, String>>().map_err(|what| vec![what])?;
+    let columns = columns(&names).map_err(|what| vec![what])?;
     for (needed, name) in [(Column::Lead, "RelatedProspectId"), (Column::Event, "ActivityEvent")] {
         if !columns.contains(&needed) {
             return Err(vec![format!("the first line names no column {name}")]);
@@ -215,19 +220,63 @@ fn from_csv(text: &str) -> Result<Vec<Row>, Wrong> {
     }
 }
 
-fn column(name: &str) -> Result<Column, String> {
-    Ok(match name.to_ascii_lowercase().as_str() {
+/// What is wrong with the quotes. A reader of CSV takes all up to the next quote for one cell, and rows would vanish in
+/// it without a word.
+fn misquoted(text: &str, delimiter: u8) -> Option<String> {
+    enum At {
+        CellStart,
+        Bare,
+        Quoted,
+        /// After a quote in quotes: it ends the cell, unless another one follows.
+        Quote,
+    }
+    let (mut at, mut line, mut opened) = (At::CellStart, 1, 1);
+    for byte in text.bytes() {
+        at = match (at, byte) {
+            (At::CellStart, b'"') => {
+                opened = line;
+                At::Quoted
+            }
+            (At::Quoted, b'"') => At::Quote,
+            (At::Quoted, _) | (At::Quote, b'"') => At::Quoted,
+            (_, byte) if byte == delimiter || b"\r\n".contains(&byte) => At::CellStart,
+            (At::Quote, _) => {
+                return Some(format!(
+                    "line {opened}: a quote is opened here, and the next one, on line {line}, does not end the cell \
+                     (a quote inside of quotes is written twice)"
+                ));
+            }
+            _ => At::Bare,
+        };
+        line += u64::from(byte == b'\n');
+    }
+    matches!(at, At::Quoted).then(|| format!("line {opened}: a quote is opened here and never closed"))
+}
+
+const COLUMNS: &str = "RelatedProspectId, ActivityEvent, ActivityNote, ActivityDateTime and mx_…";
+
+/// A name that is unknown is repeated only beside a known one: the first line of what is no CSV may be anything.
+fn columns(names: &csv::StringRecord) -> Result<Vec<Column>, String> {
+    let found: Vec<Option<Column>> = names.iter().map(column).collect();
+    match names.iter().zip(&found).find(|(_, column)| column.is_none()) {
+        None => Ok(found.into_iter().flatten().collect()),
+        Some((name, _)) if found.iter().any(Option::is_some) => {
+            Err(format!("line 1: {name:?} is no column; there are {COLUMNS}"))
+        }
+        Some(_) => Err(format!(
+            "line 1 names none of the columns that there are: {COLUMNS}; is the header line missing?"
+        )),
+    }
+}
+
+fn column(name: &str) -> Option<Column> {
+    Some(match name.to_ascii_lowercase().as_str() {
         "relatedprospectid" => Column::Lead,
         "activityevent" => Column::Event,
         "activitynote" => Column::Note,
         "activitydatetime" => Column::At,
         custom if custom.starts_with("mx_") => Column::Field,
-        // Not repeated: the first line of a file that is no CSV may be anything.
-        _ => {
-            return Err("the first line names a column that is none of RelatedProspectId, ActivityEvent, \
-                        ActivityNote, ActivityDateTime and mx_…"
-                .into());
-        }
+        _ => return None,
     })
 }
 
@@ -304,7 +353,6 @@ mod tests {
         assert_eq!((lines(&array), array[1].body.as_str()), (vec![2, 4], one));
         let json_lines = read(&format!("{one}\n\n{one}\n")).unwrap();
         assert_eq!((lines(&json_lines), json_lines[1].body.as_str()), (vec![1, 4], one));
-        assert_eq!(read("[]").unwrap(), []);
     }
 
     #[test]
@@ -341,8 +389,11 @@ mod tests {
             ("{}\ns3cr3t", "line 2"),
             ("[{},\n\"s3cr3t\"]", "line 2"),
             ("[[]]", "line 1"),
-            ("s3cr3t = 1", "the first line"),
+            ("s3cr3t = 1", "line 1 names none"),
+            ("s3cr3t,1,note", "header line missing"),
             (" \n", "empty"),
+            ("[]", "no job"),
+            ("[\n]\n[]", "no job"),
         ] {
             let wrong = parse(text.as_bytes(), &ACTIVITY, true).unwrap_err().join("; ");
             assert!(wrong.contains(line) && !wrong.contains("s3cr3t"), "{text:?}: {wrong}");
@@ -381,11 +432,40 @@ mod tests {
             assert_eq!(wrong.len(), words.len());
         }
         for (header, word) in [
-            ("RelatedProspectId,Event\n", "none of"),
+            ("RelatedProspectId,City\n", "line 1: \"City\" is no column; there are RelatedProspectId, "),
             ("RelatedProspectId,ActivityNote\n", "ActivityEvent"),
             ("RelatedProspectId,ActivityEvent,relatedprospectid\n", "twice"),
         ] {
             assert!(read(header).unwrap_err()[0].contains(word));
+        }
+    }
+
+    #[test]
+    fn a_quote_that_would_swallow_rows_is_refused_with_its_line() {
+        let header = "RelatedProspectId,ActivityEvent,ActivityNote\r\n";
+        for (text, words) in [
+            ("a,1,\"left\r\nb,2,c\r\n", "line 2: a quote is opened here and never closed"),
+            ("a,1,x\n\nb,2,\"c\"\"\nd,3,e", "line 4: a quote is opened here and never closed"),
+            ("a,1,x\nb,2,\"", "line 3: a quote is opened here and never closed"),
+            ("a,1,\"left\nb,2,\"right\"\n", "line 2: a quote is opened here, and the next one, on line 3,"),
+            ("a,1,\"x\ny\"z\n", "line 2: a quote is opened here, and the next one, on line 3,"),
+        ] {
+            let wrong = read(&format!("{header}{text}")).unwrap_err();
+            assert!(wrong.len() == 1 && wrong[0].starts_with(words), "{text:?}: {wrong:?}");
+        }
+        let tabs = "RelatedProspectId\tActivityEvent\tActivityNote\na\t1\t\"x\n";
+        assert!(read(tabs).unwrap_err()[0].starts_with("line 2: a quote"));
+        for (text, notes) in [
+            ("a,1,\"one\ntwo\"\nb,2,\"\"\"so\"\"\"\n", &["one\ntwo", "\"so\""][..]),
+            ("a,1,5\" pipe\nb,2,\"\"\nc,3,\"\"\"\"", &["5\" pipe", "", "\""]),
+            ("\"a\",\"1\",\"x, y\"\r\n\"b\",2,z", &["x, y", "z"]),
+        ] {
+            let rows = read(&format!("{header}{text}")).unwrap();
+            let note = |row: &Row| {
+                let body: serde_json::Value = serde_json::from_str(&row.body).unwrap();
+                body["ActivityNote"].as_str().unwrap_or_default().to_owned()
+            };
+            assert_eq!(rows.iter().map(note).collect::<Vec<_>>(), notes, "{text:?}");
         }
     }
 

@@ -167,7 +167,7 @@ fn status_tells_how_each_job_stands() {
         "{}",
         asked.out
     );
-    assert!(asked.err.contains("2 jobs: 1 succeeded, 1 failed, 0 open"), "{}", asked.err);
+    assert!(asked.err.contains("2 jobs: 1 succeeded, 1 failed, 0 pending"), "{}", asked.err);
     assert!(!asked.out.contains('\u{1b}') && !asked.err.contains('\u{1b}'));
 
     let mut slow = hasty();
@@ -209,7 +209,7 @@ fn wait_follows_each_job_to_its_end() {
     let file = File::new("wait-ids", format!("\u{feff}# of today\r\n{}\r\n\r\n", ids[1..].join("\r\n")));
     let waited = run(&server, &["wait", &ids[0], "--file", file.path()]);
     assert_eq!((waited.code, waited.lines().len()), (1, 4), "{}{}", waited.out, waited.err);
-    assert!(waited.err.contains("4 jobs: 3 succeeded, 1 failed, 0 open"), "{}", waited.err);
+    assert!(waited.err.contains("4 jobs: 3 succeeded, 1 failed, 0 pending"), "{}", waited.err);
 }
 
 #[test]
@@ -229,7 +229,17 @@ fn refusals_by_somebody_elses_calls_are_waited_out_and_told() {
     plan(&server, [Planned { times: 2, ..Planned::on(CallKind::Status, Fault::TooManyRequests) }]);
     let waited = run(&server, &["wait", "--quota", "100/0.1s", &id]);
     assert_eq!((waited.code, waited.lines().len()), (0, 1), "{}", waited.err);
-    assert!(waited.err.contains("refused calls 2 times"), "{}", waited.err);
+    let told = "2 calls were refused for now and made again: nothing is lost. Calls of a program that ended";
+    assert!(waited.err.contains(told), "{}", waited.err);
+
+    plan(&server, [Planned::on(CallKind::Status, Fault::TooManyRequests)]);
+    let waited = run(&server, &["wait", "--quota", "100/0.1s", &id]);
+    assert!(waited.err.contains("1 call was refused for now and made again"), "{}", waited.err);
+
+    // One that is not made again is no comfort to anybody.
+    plan(&server, [Planned::on(CallKind::Status, Fault::TooManyRequests)]);
+    let asked = run(&server, &["status", "--quota", "100/0.1s", "--set", "max_attempts=1", &id]);
+    assert!(asked.code == 4 && !asked.err.contains("made again"), "{}", asked.err);
 }
 
 #[test]
@@ -249,9 +259,15 @@ fn at_the_deadline_the_rest_is_listed() {
     let waited = run(&server, &[&["wait", "--deadline", "700ms"], &all[..]].concat());
     assert_eq!((waited.code, waited.out.as_str()), (3, ""));
     for id in &ids {
-        let expected = format!("{id}  open       not settled by the deadline: its last state is In-Queue");
+        let expected = format!("{id}  pending    not settled by the deadline: its last state is In-Queue");
         assert!(waited.err.contains(&expected), "{}", waited.err);
     }
+    assert!(waited.err.contains("3 jobs: 0 succeeded, 0 failed, 3 pending"), "{}", waited.err);
+    let advice = "The jobs go on at the vendor's; run the same command again to go on waiting.";
+    assert_eq!(waited.err.matches(advice).count(), 1, "{}", waited.err);
+    // The same command might submit them again.
+    let piped = run_with_stdin(&server, &["wait", "--deadline", "700ms", "-"], &ids.join("\n"));
+    assert!(piped.err.contains("do not submit them again") && !piped.err.contains(advice), "{}", piped.err);
     let waited = run(&server, &[&["wait", "--json", "--deadline", "700ms"], &all[..]].concat());
     assert_eq!(waited.code, 3);
     let named: Vec<Value> = waited.json().iter().map(|line| line["request_id"].clone()).collect();
@@ -283,6 +299,27 @@ fn what_submit_prints_is_what_wait_reads() {
                     .all(|line| line["operation"] == "activity.create" && line["request_id"].is_string())
             );
         }
+    }
+}
+
+#[test]
+fn the_line_of_a_job_is_told_with_its_outcome() {
+    let server = start(hasty());
+    let rows = File::new("lines.csv", THREE);
+    let sent = run(&server, &["submit", "--json", rows.path()]);
+    let ids = File::new("lines.jsonl", &sent.out);
+    for command in ["wait", "status"] {
+        let asked = run(&server, &[command, "--file", ids.path()]);
+        assert_eq!((asked.code, asked.lines().len()), (1, 3), "{}", asked.err);
+        for line in sent.json() {
+            let id = line["request_id"].as_str().unwrap();
+            let expected = format!("line {}  {id}  ", line["line"]);
+            assert!(asked.lines().iter().any(|line| line.starts_with(&expected)), "{}", asked.out);
+        }
+        let failed = asked.lines().into_iter().find(|line| line.starts_with("line 3  ")).unwrap().to_owned();
+        assert!(failed.contains("  failed     MXInvalidActivityException"), "{failed}");
+        let asked = run(&server, &[command, "--json", "--file", ids.path()]);
+        assert!(asked.json().iter().all(|line| line["line"].is_null()), "{}", asked.out);
     }
 }
 
@@ -321,8 +358,11 @@ fn a_bad_row_is_refused_before_anything_is_sent() {
         (format!("{good}\n{good}\n{{oops s3cr3t-api-key"), "line 3: what stands there is not JSON"),
         (format!("[{good},\n7]"), "line 2 holds something else"),
         (format!("{THREE}d,s3cr3t-api-key,,\n"), "line 6: ActivityEvent is not a number"),
-        (THREE.replace("mx_Custom_1", "Colour"), "none of RelatedProspectId"),
+        (THREE.replace("mx_Custom_1", "City"), "line 1: \"City\" is no column; there are RelatedProspectId,"),
+        (THREE.replace("sandbox:fail", "\"left"), "line 3: a quote is opened here"),
+        (format!("{THREE}d,1,\"x,\ne,2,y,\n"), "line 6: a quote is opened here and never closed"),
         (String::new(), "it is empty"),
+        ("[]\n".into(), "there is no job in it"),
     ] {
         let sent = run_with_stdin(&server, &["submit", "-"], &text);
         assert_eq!((sent.code, sent.out.as_str()), (2, ""), "{text}");
@@ -370,7 +410,8 @@ fn submit_stops_when_one_after_the_other_fails() {
     let text = r#"{"RelatedProspectId":"a","ActivityEvent":1}"#.to_owned() + "\n";
     let sent = run_with_stdin(&server, &["submit", "--concurrency", "1", "-"], &text.repeat(9));
     assert_eq!((sent.code, server.book().submit_calls), (4, 5));
-    assert!(sent.err.contains("4 rows, of lines 6 to 9: not sent"), "{}", sent.err);
+    let told = "several submits failed in a row; not sent: lines 6-9 (4 rows). Send only these again.";
+    assert!(sent.err.contains(told), "{}", sent.err);
 }
 
 #[test]
@@ -379,7 +420,8 @@ fn after_the_deadline_nothing_more_is_sent() {
         start(Settings { latency_in: (Duration::from_millis(400), Duration::from_millis(400)), ..hasty() });
     let sent = run_with_stdin(&server, &["submit", "--concurrency", "1", "--deadline", "200ms", "-"], THREE);
     assert_eq!((sent.code, sent.lines().len(), server.book().accepted), (3, 1, 1), "{}", sent.err);
-    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent: the deadline passed"), "{}", sent.err);
+    let told = "the deadline passed; not sent: lines 3-4 (2 rows). Send only these again.";
+    assert!(sent.err.contains(told), "{}", sent.err);
 }
 
 #[test]
@@ -388,9 +430,12 @@ fn a_submit_without_its_keys_is_refused_at_once() {
     let mut command = command_for(&server, &["submit", "/dev/null"]);
     let sent = finished(command.env_remove("ACTIVITY_STATUS_SECRET_KEY").output().unwrap());
     assert_eq!(sent.code, 2);
+    let told = "ACTIVITY_STATUS_SECRET_KEY is missing: a submit needs it besides the access key";
+    assert!(sent.err.contains(told), "{}", sent.err);
     command.env_remove("ACTIVITY_STATUS_ACCESS_KEY");
     let sent = finished(command.output().unwrap());
-    assert!(sent.code == 2 && sent.err.contains("ACTIVITY_STATUS_SECRET_KEY"), "{}", sent.err);
+    let told = "ACTIVITY_STATUS_ACCESS_KEY and ACTIVITY_STATUS_SECRET_KEY are missing";
+    assert!(sent.code == 2 && sent.err.contains(told), "{}", sent.err);
 }
 
 #[test]
@@ -437,7 +482,42 @@ fn wrong_keys_are_told_once_and_name_the_region() {
     assert!(asked.json().iter().all(|line| line["error"]["kind"] == "unauthorized"));
     let sent = run_with_stdin(&server, &["submit", "-", "--concurrency", "1"], THREE);
     assert_eq!((sent.code, sent.out.as_str()), (4, ""));
-    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent"), "{}", sent.err);
+    assert!(
+        sent.err.contains("not sent: lines 3-4 (2 rows). Send these and what was refused again."),
+        "{}",
+        sent.err
+    );
+
+    // Several are under way when the first answer comes.
+    let rows: String = (2..40).map(|line| format!("a,201,{line}\n")).collect();
+    let rows = format!("RelatedProspectId,ActivityEvent,ActivityNote\n{rows}");
+    let slow = (Duration::from_millis(100), Duration::from_millis(100));
+    let server = start(Settings { api_key: "another".into(), latency_in: slow, ..hasty() });
+    let sent = run_with_stdin(&server, &["submit", "-", "--concurrency", "8"], &rows);
+    let told: Vec<&str> = sent.err.lines().collect();
+    assert_eq!((sent.code, told.len()), (4, 3), "{}", sent.err);
+    assert!(told[0].starts_with("line") && told[0].contains("401"), "{}", sent.err);
+    assert!(told[1].starts_with("not sent: lines ") && told[1].contains("-39 ("), "{}", sent.err);
+    assert_eq!(told[2], "0 of 38 jobs were accepted");
+}
+
+#[test]
+fn nothing_is_asked_where_no_id_is_given() {
+    let server = start(hasty());
+    let file = File::new("empty.txt", "\n# of today\n");
+    let told = format!("{} holds no request id; did the submit work? Nothing was asked.", file.path());
+    let asked = run(&server, &["wait", "--file", file.path()]);
+    assert!(asked.code == 2 && asked.err.contains(&told), "{}", asked.err);
+    let told = "standard input holds no request id; did the submit work?";
+    for input in ["", "{\"line\":2,\"request_id\":null,\"error\":{}}\n"] {
+        let asked = run_with_stdin(&server, &["status", "-"], input);
+        assert!(asked.code == 2 && asked.err.contains(told), "{}", asked.err);
+    }
+    let ids = File::new("ids.txt", "id-1\n");
+    let asked = run(&server, &["wait", "id-2", ids.path()]);
+    let told = format!("{0} is a file: give it as --file {0}", ids.path());
+    assert!(asked.code == 2 && asked.err.contains(&told), "{}", asked.err);
+    assert_eq!(server.book().calls(), 0);
 }
 
 #[test]
@@ -560,6 +640,8 @@ fn ctrl_c_ends_a_wait_and_lists_what_is_open() {
         let named: Vec<Value> = waited.json().iter().map(|line| line["request_id"].clone()).collect();
         assert_eq!(named, ids);
         assert!(waited.json().iter().all(|line| line["error"]["kind"] == "interrupted"));
+        let advice = "The jobs go on at the vendor's; run the same command again to go on waiting.";
+        assert_eq!(waited.err.matches(advice).count(), 1, "{}", waited.err);
     }
 }
 
@@ -578,7 +660,41 @@ fn ctrl_c_in_a_submit_tells_what_is_in_doubt_and_what_was_not_sent() {
     let sent = finished(child.wait_with_output().unwrap());
     assert_eq!((sent.code, sent.lines().len()), (130, 1));
     assert!(sent.err.contains("line 3: IN DOUBT"), "{}", sent.err);
-    assert!(sent.err.contains("line 4: interrupted before it was sent"), "{}", sent.err);
+    assert!(sent.err.contains("not sent: line 4. Send only these again."), "{}", sent.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn rows_that_were_accepted_are_never_among_those_to_send_again() {
+    let server = start(hasty());
+    // Eight rows wait for four calls, and which of them get those is chance.
+    let quota = ["--quota", "4/1s", "--concurrency", "8"];
+    let rows: String = (2..=40).map(|line| format!("a,201,{line}\n")).collect();
+    let file = File::new("many.csv", format!("RelatedProspectId,ActivityEvent,ActivityNote\n{rows}"));
+    let child = command_for(&server, &[&["submit", file.path()], &quota[..]].concat()).spawn().unwrap();
+    until("some were overtaken", || server.book().accepted >= 8);
+    pause(200);
+    interrupt(&child);
+    let sent = finished(child.wait_with_output().unwrap());
+    let told = sent.err.lines().find_map(|line| line.strip_prefix("not sent: lines ")).expect(&sent.err);
+    let (lines, rest) = told.split_once(" (").unwrap();
+    assert_eq!(rest, format!("{} rows). Send only these again.", 39 - sent.lines().len()));
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let range = |run| {
+        let (first, last) = str::split_once(run, '-').unwrap_or((run, run));
+        number(first)..=number(last)
+    };
+    let again: Vec<u64> = lines.split(", ").flat_map(range).collect();
+    let mut accepted = Vec::new();
+    for id in sent.lines() {
+        let asked = run(&server, &["status", "--json", id]);
+        let body = asked.json()[0]["raw"]["TaskStatus"]["RequestBody"].as_str().unwrap().to_owned();
+        let body: Value = serde_json::from_str(&body).unwrap();
+        accepted.push(number(body["ActivityNote"].as_str().unwrap()));
+    }
+    let mut all = [again, accepted].concat();
+    all.sort_unstable();
+    assert_eq!(all, (2..=40).collect::<Vec<u64>>());
 }
 
 #[cfg(unix)]
@@ -609,7 +725,15 @@ fn nobody_reading_on_is_no_panic_and_loses_no_id() {
     let sent_id = server.sandbox().lock().unwrap().ids().nth(3).unwrap();
     assert_eq!((sent.code, server.book().accepted), (4, 4));
     assert!(sent.err.contains(&format!("could not be printed: {sent_id}")), "{}", sent.err);
-    assert!(sent.err.contains("2 rows, of lines 3 to 4: not sent"), "{}", sent.err);
+    assert!(sent.err.contains("not sent: lines 3-4 (2 rows). Send only these again."), "{}", sent.err);
+}
+
+#[test]
+fn a_port_that_is_taken_is_explained() {
+    let server = start(hasty());
+    let port = server.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    let told = finished(command(&["sandbox", "--port", &port]).output().unwrap());
+    assert!(told.code == 2 && told.err.contains("is a sandbox running already?"), "{}", told.err);
 }
 
 #[cfg(unix)]
@@ -687,6 +811,8 @@ fn the_demo_tells_the_whole_story() {
     assert_eq!((number("Sent"), number("Succeeded"), number("Failed")), (40, 36, 4));
     assert_eq!((number("Retried by the CRM"), number("Calls refused")), (1, 0));
     assert!((80..=110).contains(&number("Calls made")), "{}", told.out);
+    let head = "The 5 of interest (the other 35 succeeded at once):\nCustomer ";
+    assert!(told.out.contains(head), "{}", told.out);
     let table: Vec<&str> =
         told.out.lines().skip_while(|line| !line.starts_with("Customer")).skip(1).take(5).collect();
     assert_eq!(
@@ -701,6 +827,7 @@ fn the_demo_tells_the_whole_story() {
         1
     );
     assert!(told.out.contains("shortens") || told.out.contains("where the CRM waits half a minute"));
-    assert!(told.out.contains("What to try next:"));
+    assert!(told.out.contains("What to try next:") && told.out.contains("paste the export lines"));
+    assert!(!told.out.contains("{program}"), "{}", told.out);
     assert!(!told.out.contains('\u{1b}'));
 }

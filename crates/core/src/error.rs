@@ -252,9 +252,9 @@ kinds! {
     /// The ledger could not be written, so nothing was sent. (No part of 0.1 keeps one yet.)
     Ledger = "ledger", "Look at the ledger's file";
     /// The deadline passed first.
-    Deadline = "deadline", "Ask again later: the job goes on at the vendor's";
+    Deadline = "deadline", "Give it more time, or try again later";
     /// The wait was cut short by a signal or a cancellation.
-    Interrupted = "interrupted", "Ask again later: the job goes on at the vendor's";
+    Interrupted = "interrupted", "Try again later";
 }
 
 impl fmt::Display for ErrorKind {

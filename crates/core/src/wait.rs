@@ -113,7 +113,10 @@ impl Client {
         let state = last_status.as_ref().map_or("unknown", |status| status.state().as_str());
         let looked =
             trouble.as_ref().map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
-        let message = format!("not settled within {:?}: its last state is {state}{looked}", options.deadline);
+        let message = format!(
+            "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
+            options.deadline
+        );
         let error = Error::new(ErrorKind::Deadline, Resend::Safe, message).about(operation, Some(id));
         let cause = trouble.map(|trouble| Box::new(trouble) as _);
         Err(error.with_attempts(calls).with_source(cause).with_last_status(last_status))

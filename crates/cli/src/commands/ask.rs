@@ -3,13 +3,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activity_status::plugin::Clock;
-use activity_status::{Error, ErrorKind, JobStatus, Operation, Outcome, RequestId, Resend};
+use activity_status::{Error, ErrorKind, JobStatus, Operation, Outcome, Resend};
 use serde::Serialize;
 
 use crate::account::{self, Account};
 use crate::args::AskArgs;
 use crate::follow::{Ended, Left, Next, Plan, follow};
-use crate::ids;
+use crate::ids::{self, Job};
 use crate::shell::{Problem, Shell, exit, plain};
 
 /// Asks once about each job.
@@ -39,40 +39,41 @@ fn ask(
     shell: &mut Shell<'_>,
     enough: fn(Outcome) -> bool,
 ) -> Result<u8, Problem> {
-    let ids: Arc<[RequestId]> = ids::read(shell, &args.ids, args.file.as_deref())?.into();
+    let jobs: Arc<[Job]> = ids::read(shell, &args.ids, args.file.as_deref())?.into();
     let Account { client, operation, threads, deadline, refusals, .. } = account;
     let plan = Plan { threads, deadline, ahead: usize::MAX, patient: false };
-    let bar = shell.begin_bar(ids.len(), if enough(Outcome::Pending) { "asked" } else { "settled" });
+    let once = enough(Outcome::Pending);
+    let bar = shell.begin_bar(jobs.len(), if once { "asked" } else { "settled" });
     let mut report = Report {
         json: args.account.json,
         operation: operation.clone(),
-        ids: ids.clone(),
-        width: ids.iter().map(|id| id.as_str().len()).max().unwrap_or(0),
+        labels: labels(&jobs),
+        jobs: jobs.clone(),
         code: exit::FINE,
         counts: [0; 4],
         output: Ok(()),
     };
-    let mut open = vec![Open { pause: PAUSES.0, last: None, trouble: None }; ids.len()];
+    let mut open = vec![Open { pause: PAUSES.0, last: None, trouble: None }; jobs.len()];
 
     let mut known_keys = false;
     let stop = shell.stop.clone();
-    let asked = ids.clone();
-    let question = move |item: usize| client.status(&operation, &asked[item]);
-    let left = follow(ids.len(), &plan, &stop, question, |item, answer| {
+    let asked = jobs.clone();
+    let question = move |item: usize| client.status(&operation, &asked[item].id);
+    let left = follow(jobs.len(), &plan, &stop, question, |item, answer| {
         let open = &mut open[item];
         let mut halt = false;
         known_keys |= answer.is_ok();
         match answer {
-            Ok(status) if enough(status.outcome()) => report.status(shell, &status),
+            Ok(status) if enough(status.outcome()) => report.status(shell, item, &status),
             Ok(status) => {
-                if ids.len() == 1 {
+                if jobs.len() == 1 {
                     bar.set_message(plain(status.state().as_str()));
                 }
                 (open.last, open.trouble) = (Some(status), None);
                 return again(open, &plan, stop.now());
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => return Next::Again(PAUSES.0),
-            Err(error) if !enough(Outcome::Pending) && passes(&error) => {
+            Err(error) if !once && passes(&error) => {
                 open.trouble = Some(error.message().to_owned());
                 bar.set_message("no answer for now, going on");
                 return again(open, &plan, stop.now());
@@ -88,6 +89,11 @@ fn ask(
     });
     shell.end_bar();
     report.open(shell, &left, &open);
+    let rest = left.waiting.len() + left.outstanding.len();
+    if !once && rest > 0 && [Ended::Interrupted, Ended::Deadline].contains(&left.ended) {
+        let from_stdin = args.ids.iter().chain(&args.file).any(|name| name == "-");
+        shell.note(format_args!("The jobs go on at the vendor's; {}.", how_to_go_on(from_stdin)));
+    }
     match report.output {
         // Whoever reads has all that was wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(report.code),
@@ -97,6 +103,15 @@ fn ask(
     report.summary(shell);
     refusals.tell(shell);
     Ok(report.code)
+}
+
+/// What fed standard input may have been a submit, which must not be run again.
+fn how_to_go_on(from_stdin: bool) -> &'static str {
+    if from_stdin {
+        "give their ids to `wait` again to go on waiting, and do not submit them again"
+    } else {
+        "run the same command again to go on waiting"
+    }
 }
 
 /// What is known of a job that is not settled.
@@ -128,8 +143,9 @@ fn passes(error: &Error) -> bool {
 struct Report {
     json: bool,
     operation: Operation,
-    ids: Arc<[RequestId]>,
-    width: usize,
+    jobs: Arc<[Job]>,
+    /// What each job is called in text, in columns.
+    labels: Vec<String>,
     code: u8,
     /// Succeeded, failed, pending, without an answer.
     counts: [usize; 4],
@@ -137,7 +153,7 @@ struct Report {
 }
 
 impl Report {
-    fn status(&mut self, shell: &mut Shell<'_>, status: &JobStatus) {
+    fn status(&mut self, shell: &mut Shell<'_>, item: usize, status: &JobStatus) {
         let place = match status.outcome() {
             Outcome::Succeeded => 0,
             Outcome::Failed => 1,
@@ -150,13 +166,7 @@ impl Report {
         let line = if self.json {
             status.to_json(&self.operation)
         } else {
-            let id = status.request_id().as_str();
-            format!(
-                "{id:width$}  {}  {}",
-                shell.outcome(status.outcome()),
-                detail(status),
-                width = self.width
-            )
+            format!("{}  {}  {}", self.labels[item], shell.outcome(status.outcome()), detail(status))
         };
         self.output = shell.line(line.trim_end());
     }
@@ -167,7 +177,7 @@ impl Report {
         if self.json {
             self.output = shell.line(&error.to_json());
         } else {
-            shell.note(format_args!("{}  no answer: {}", self.ids[item], plain(&error.to_string())));
+            shell.note(format_args!("{}  no answer: {}", self.labels[item], plain(&error.to_string())));
         }
     }
 
@@ -186,20 +196,21 @@ impl Report {
         if !items.is_empty() || left.ended == Ended::Interrupted {
             self.code = self.code.max(exit::of(kind));
         }
-        self.counts[if left.ended == Ended::Halted { 3 } else { 2 }] += items.len();
         for (count, item) in items.iter().enumerate() {
             if self.output.is_err() {
                 return;
             }
             let Open { last, trouble, .. } = &open[*item];
+            let (place, word) = if last.is_some() { (2, "pending  ") } else { (3, "no answer") };
+            self.counts[place] += 1;
             let state = last.as_ref().map(|status| format!(": its last state is {}", status.state()));
             let trouble = trouble.as_ref().map(|what| format!("; the last question failed: {what}"));
             let text = format!("{why}{}{}", state.unwrap_or_default(), trouble.unwrap_or_default());
-            let id = self.ids[*item].as_str();
             if self.json {
+                let id = self.jobs[*item].id.as_str();
                 self.output = shell.line(&unanswered(&self.operation, id, kind, &text));
             } else if count < LISTED {
-                shell.note(format_args!("{id:width$}  open       {}", plain(&text), width = self.width));
+                shell.note(format_args!("{}  {word}  {}", self.labels[*item], plain(&text)));
             } else if count == LISTED {
                 shell.note(format_args!("and {} more; --json lists them all", items.len() - LISTED));
             }
@@ -207,17 +218,25 @@ impl Report {
     }
 
     fn summary(&self, shell: &mut Shell<'_>) {
-        if self.ids.len() < 2 {
+        if self.jobs.len() < 2 {
             return;
         }
         let [succeeded, failed, pending, unanswered] = self.counts;
         let mut text =
-            format!("{} jobs: {succeeded} succeeded, {failed} failed, {pending} open", self.ids.len());
+            format!("{} jobs: {succeeded} succeeded, {failed} failed, {pending} pending", self.jobs.len());
         if unanswered > 0 {
             text += &format!(", {unanswered} without an answer");
         }
         shell.note(text);
     }
+}
+
+/// The id of each job, after its line where one is known.
+fn labels(jobs: &[Job]) -> Vec<String> {
+    let line = |job: &Job| job.line.map(|line| format!("line {line}  ")).unwrap_or_default();
+    let before = jobs.iter().map(|job| line(job).len()).max().unwrap_or(0);
+    let width = jobs.iter().map(|job| job.id.as_str().len()).max().unwrap_or(0);
+    jobs.iter().map(|job| format!("{:before$}{:width$}", line(job), job.id.as_str())).collect()
 }
 
 /// What a reader wants to know besides the outcome.
@@ -255,6 +274,7 @@ fn unanswered(operation: &Operation, id: &str, kind: ErrorKind, text: &str) -> S
 
 #[cfg(test)]
 mod tests {
+    use activity_status::RequestId;
     use serde_json::Value;
 
     use super::*;
@@ -271,6 +291,16 @@ mod tests {
         assert!(ours.starts_with(
             r#"{"request_id":"1","operation":"lead.update","error":{"kind":"deadline","message":"not"#
         ));
+    }
+
+    #[test]
+    fn a_job_is_called_by_its_line_where_that_is_known() {
+        let job = |id: &str, line| Job { id: RequestId::new(id).unwrap(), line };
+        assert_eq!(labels(&[job("a", None), job("bcd", None)]), ["a  ", "bcd"]);
+        assert_eq!(
+            labels(&[job("a", Some(4)), job("b", Some(12)), job("c", None)]),
+            ["line 4   a", "line 12  b", "         c"]
+        );
     }
 
     #[test]

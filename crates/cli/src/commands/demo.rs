@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -52,8 +53,9 @@ pub(crate) fn demo(shell: &mut Shell<'_>) -> Result<u8, Problem> {
     if wrong {
         return Err(trouble("something went wrong that should not have: see the numbers above".into()));
     }
+    let program = std::env::current_exe().map_or(INSTALLED, |path| called(&path));
     for line in NEXT_STEPS {
-        shell.line(line)?;
+        shell.line(&line.replace("{program}", program))?;
     }
     Ok(exit::FINE)
 }
@@ -81,16 +83,27 @@ const INTRODUCTION: [&str; 6] = [
     "",
 ];
 
-const NEXT_STEPS: [&str; 8] = [
+const NEXT_STEPS: [&str; 11] = [
     "",
     "What to try next:",
-    "  activity-status sandbox                    keep a sandbox running, and play with it from another terminal",
-    "  activity-status submit activities.csv      send your own notes (columns RelatedProspectId, ActivityEvent,",
-    "                                             ActivityNote), to the sandbox first",
-    "  activity-status wait --file ids.txt        learn what became of each",
-    "  activity-status --help                     all there is; your keys go into the environment, and --region",
-    "                                             in, us or sg leads to your own account",
+    "  {program} sandbox",
+    "keeps a sandbox running. In another terminal, paste the export lines that the sandbox prints first; then",
+    r"  printf 'RelatedProspectId,ActivityEvent,ActivityNote\na,201,Called\n' > activities.csv",
+    "  {program} submit activities.csv > ids.txt",
+    "  {program} wait --file ids.txt",
+    "send notes of your own to it, and tell what became of each.",
+    "  {program} --help",
+    "tells all there is. For your own account, put its keys into the environment in place of the sandbox's, and",
+    "its region into ACTIVITY_STATUS_REGION (in, us or sg) in place of ACTIVITY_STATUS_BASE_URL.",
 ];
+
+const INSTALLED: &str = "activity-status";
+
+/// How to run this program again: in a clone it is not where a shell looks for it.
+fn called(path: &Path) -> &'static str {
+    let built_here = path.components().any(|part| part.as_os_str() == "target");
+    if built_here { "cargo run --release --" } else { INSTALLED }
+}
 
 /// Counts calls, and says on the bar what is being waited for.
 fn progress(calls: Arc<AtomicU64>, bar: ProgressBar) -> impl Fn(&Event<'_>) + Send + Sync {
@@ -174,7 +187,7 @@ fn settle<T>(answers: Vec<Option<Result<T, Error>>>, left: &Left) -> Result<Vec<
 
 /// The activities of which there is something to tell.
 fn table(shell: &Shell<'_>, ends: &[End]) -> Vec<String> {
-    let mut lines = vec![format!("{:20} {:24} {:13} Why", "Customer", "About", "Outcome")];
+    let mut lines = Vec::new();
     for (end, (name, about, _)) in ends.iter().zip(ACTIVITIES) {
         let (outcome, colour, why) = match end.status.outcome() {
             Outcome::Failed => ("failed", "31", plain(end.status.reason())),
@@ -186,7 +199,12 @@ fn table(shell: &Shell<'_>, ends: &[End]) -> Vec<String> {
         let outcome = shell.coloured(&format!("{outcome:13}"), colour);
         lines.push(format!("{name:20} {about:24} {outcome} {why}"));
     }
-    lines
+    let others = ends.len() - lines.len();
+    let head = [
+        format!("The {} of interest (the other {others} succeeded at once):", lines.len()),
+        format!("{:20} {:24} {:13} Why", "Customer", "About", "Outcome"),
+    ];
+    head.into_iter().chain(lines).collect()
 }
 
 /// The numbers.
@@ -266,5 +284,16 @@ mod tests {
             assert!(ACTIVITIES[..index].iter().all(|(other, ..)| other != name), "{name}");
         }
         assert!(INTRODUCTION.iter().chain(&NEXT_STEPS).all(|line| line.chars().count() <= 110));
+    }
+
+    #[test]
+    fn the_next_steps_run_this_program() {
+        for (path, program) in [
+            ("/home/me/activity-status/target/release/activity-status", "cargo run --release --"),
+            ("/home/me/.cargo/bin/activity-status", "activity-status"),
+            ("/usr/bin/python3", "activity-status"),
+        ] {
+            assert_eq!(called(Path::new(path)), program, "{path}");
+        }
     }
 }

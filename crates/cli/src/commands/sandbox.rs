@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -27,8 +28,13 @@ pub(crate) fn sandbox(args: &SandboxArgs, shell: &mut Shell<'_>) -> Result<u8, P
     let address = SocketAddr::new(args.host, args.port);
     let started =
         if args.public { Server::start_public(settings, address) } else { Server::start(settings, address) };
-    let server =
-        started.map_err(|error| Problem::usage(format!("{}, port {}: {error}", args.host, args.port)))?;
+    let server = started.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "; is a sandbox running already? Otherwise choose another --port",
+            _ => "",
+        };
+        Problem::usage(format!("{}, port {}: {error}{hint}", args.host, args.port))
+    })?;
     let url = server.url();
     shell.line(&url)?;
     for (name, value) in
@@ -149,7 +155,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 fn told(book: &Book) -> String {
     format!(
         "Calls: {} ({} submits, {} questions, {} for metrics); refused {}, keys not accepted {}, not as specified {}.\n\
-         Jobs: {} accepted ({} of them twice), {} succeeded, {} failed, {} open.",
+         Jobs: {} accepted ({} of them twice), {} succeeded, {} failed, {} pending.",
         book.calls(),
         book.submit_calls,
         book.status_calls,
@@ -179,6 +185,6 @@ mod tests {
     #[test]
     fn the_book_is_told_in_words() {
         let text = told(&Book::default());
-        assert!(text.starts_with("Calls: 0 (0 submits") && text.ends_with("0 open."), "{text}");
+        assert!(text.starts_with("Calls: 0 (0 submits") && text.ends_with("0 pending."), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
         account::open(&args.account, None, shell)?;
     if !may_submit {
         return Err(Problem::usage(
-            "a submit needs two more keys: set ACTIVITY_STATUS_ACCESS_KEY and ACTIVITY_STATUS_SECRET_KEY, or put \
-             access_key and secret_key into the file that --keys names",
+            "ACTIVITY_STATUS_ACCESS_KEY and ACTIVITY_STATUS_SECRET_KEY are missing: a submit needs both besides the \
+             API key; set them, or put access_key and secret_key into the file that --keys names",
         ));
     }
     let additions = additions(args, &operation, shell)?;
@@ -42,12 +42,15 @@ pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
     let mut report = Report {
         json,
         operation: operation.clone(),
+        places: Places::of(&rows),
         rows: rows.clone(),
         held: BTreeMap::new(),
         next: 0,
+        unauthorized: BTreeMap::new(),
         code: exit::FINE,
         sent: 0,
         in_doubt: 0,
+        refused: 0,
         failures: 0,
         output: Ok(()),
     };
@@ -136,12 +139,17 @@ struct Report {
     json: bool,
     operation: Operation,
     rows: Arc<[Row]>,
+    places: Places,
     /// Answers that wait for those before them. None: there is no id to print.
     held: BTreeMap<usize, Option<RequestId>>,
     next: usize,
+    /// What was said of wrong keys, and of which rows: all that are under way hear the same.
+    unauthorized: BTreeMap<String, BTreeSet<usize>>,
     code: u8,
     sent: usize,
     in_doubt: usize,
+    /// Sent, and certainly not accepted.
+    refused: usize,
     /// How many failed in a row.
     failures: usize,
     output: io::Result<()>,
@@ -179,6 +187,7 @@ impl Report {
                     resend: error.resend(),
                     http_status: error.http_status(),
                 };
+                self.refused += usize::from(problem.resend != Resend::MayDuplicate);
                 self.problem(shell, item, &problem);
                 self.release(shell);
                 kind == ErrorKind::Unauthorized || self.failures >= FAILURES
@@ -200,8 +209,13 @@ impl Report {
             self.print(shell, &line, &line);
         } else {
             self.held.insert(item, None);
+            let message = plain(&said.message);
+            if said.kind == ErrorKind::Unauthorized {
+                self.unauthorized.entry(message).or_default().insert(item);
+                return;
+            }
             let doubt = if said.resend == Resend::MayDuplicate { "IN DOUBT, " } else { "" };
-            shell.note(format_args!("line {}: {doubt}{}", self.rows[item].line, plain(&said.message)));
+            shell.note(format_args!("{}: {doubt}{message}", self.places.named(&BTreeSet::from([item]))));
         }
     }
 
@@ -242,6 +256,9 @@ impl Report {
         if left.ended == Ended::Interrupted {
             self.code = exit::INTERRUPTED;
         }
+        for (message, items) in &self.unauthorized {
+            shell.note(format_args!("{}: {message}", self.places.named(items)));
+        }
         self.unsent(shell, left, why);
         for (_, id) in std::mem::take(&mut self.held) {
             if let Some(id) = id {
@@ -261,29 +278,74 @@ impl Report {
 
     /// Rows that were never begun.
     fn unsent(&mut self, shell: &mut Shell<'_>, left: &Left, kind: ErrorKind) {
-        let lines: Vec<u64> = left.waiting.iter().map(|item| self.rows[*item].line).collect();
-        let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return };
+        if left.waiting.is_empty() {
+            return;
+        }
         self.code = self.code.max(exit::of(kind));
-        let why = match left.ended {
-            Ended::Interrupted => "interrupted before it was sent",
-            Ended::Deadline => "not sent: the deadline passed",
-            _ if self.failures >= FAILURES => "not sent, because several submits before it failed in a row",
-            _ => "not sent, because of what went wrong before it",
-        };
+        let failing = self.failures >= FAILURES;
         if self.json {
+            let why = match left.ended {
+                Ended::Interrupted => "interrupted before it was sent",
+                Ended::Deadline => "not sent: the deadline passed",
+                _ if failing => "not sent, because several submits before it failed in a row",
+                _ => "not sent, because of what went wrong before it",
+            };
             for item in &left.waiting {
                 let said = Said { kind, message: why.to_owned(), resend: Resend::Safe, http_status: None };
                 self.problem(shell, *item, &said);
             }
-        } else if lines.len() == 1 {
-            shell.note(format_args!("line {first}: {why}"));
         } else {
-            shell.note(format_args!("{} rows, of lines {first} to {last}: {why}", lines.len()));
+            let why = match left.ended {
+                Ended::Deadline => "the deadline passed; ",
+                Ended::Halted if failing => "several submits failed in a row; ",
+                _ => "",
+            };
+            let count = match left.waiting.len() {
+                1 => String::new(),
+                count => format!(" ({count} rows)"),
+            };
+            let again = if self.refused > 0 { "these and what was refused" } else { "only these" };
+            let places = self.places.named(&left.waiting);
+            shell.note(format_args!("{why}not sent: {places}{count}. Send {again} again."));
         }
     }
 
     fn line(&self, item: usize) -> Line<'_> {
         Line { line: self.rows[item].line, request_id: None, operation: self.operation.name(), error: None }
+    }
+}
+
+/// What to call the rows of a file.
+struct Places {
+    what: &'static str,
+    numbers: Vec<u64>,
+}
+
+impl Places {
+    /// Lines; but where several jobs stand on one line, that would not tell which, and they are counted from 1.
+    fn of(rows: &[Row]) -> Self {
+        if rows.windows(2).all(|pair| pair[0].line < pair[1].line) {
+            Places { what: "line", numbers: rows.iter().map(|row| row.line).collect() }
+        } else {
+            Places { what: "job", numbers: (1..=rows.len() as u64).collect() }
+        }
+    }
+
+    /// `lines 7, 9, 13-40`: somebody will send these again, so no range covers a row that is not meant.
+    fn named(&self, items: &BTreeSet<usize>) -> String {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for item in items.iter().copied() {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == item => *last = item,
+                _ => runs.push((item, item)),
+            }
+        }
+        let run = |(first, last): &(usize, usize)| match (self.numbers[*first], self.numbers[*last]) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}-{last}"),
+        };
+        let plural = if items.len() == 1 { "" } else { "s" };
+        format!("{}{plural} {}", self.what, runs.iter().map(run).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -316,5 +378,35 @@ struct ErrorBody<'a> {
 impl std::fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&serde_json::to_string(self).expect("texts and numbers always serialise"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(lines: &[u64]) -> Places {
+        let rows: Vec<Row> = lines.iter().map(|line| Row { line: *line, body: String::new() }).collect();
+        Places::of(&rows)
+    }
+
+    #[test]
+    fn a_range_has_no_holes() {
+        let csv = places(&(2..=40).collect::<Vec<u64>>());
+        let named = |lines: &[usize]| csv.named(&lines.iter().map(|line| line - 2).collect());
+        assert_eq!(named(&[7]), "line 7");
+        assert_eq!(named(&[7, 8]), "lines 7-8");
+        assert_eq!(named(&[7, 9, 11]), "lines 7, 9, 11");
+        let open: Vec<usize> = [7, 9, 11].into_iter().chain(13..=40).collect();
+        assert_eq!(named(&open), "lines 7, 9, 11, 13-40");
+        assert_eq!(named(&(2..=40).collect::<Vec<usize>>()), "lines 2-40");
+        // Rows that follow each other have no hole between them, however many lines each takes.
+        assert_eq!(places(&[2, 3, 7, 8]).named(&BTreeSet::from([1, 2])), "lines 3-7");
+    }
+
+    #[test]
+    fn jobs_on_one_line_are_told_apart() {
+        assert_eq!(places(&[1, 1, 1, 2]).named(&BTreeSet::from([0, 2, 3])), "jobs 1, 3-4");
+        assert_eq!(places(&[1]).named(&BTreeSet::from([0])), "line 1");
     }
 }
