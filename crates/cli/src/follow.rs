@@ -144,7 +144,9 @@ pub(crate) fn follow<T: Send + 'static>(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let waiting = open.difference(&outstanding).copied().chain(lost).collect();
+    let waiting = open.difference(&outstanding).copied().collect();
+    // Whatever ended with a panic may have been sent.
+    outstanding.extend(lost);
     Left { ended: ended.map_or(Ended::Complete, |(ended, _)| ended), outstanding, waiting }
 }
 
@@ -235,6 +237,6 @@ mod tests {
             }
         };
         let left = follow(3, &plan(1), &Stop::new(), ask, |_, ()| Next::Done);
-        assert_eq!((left.ended, left.waiting), (Ended::Complete, BTreeSet::from([1])));
+        assert_eq!((left.ended, left.outstanding), (Ended::Complete, BTreeSet::from([1])));
     }
 }

@@ -831,3 +831,19 @@ fn the_demo_tells_the_whole_story() {
     assert!(!told.out.contains("{program}"), "{}", told.out);
     assert!(!told.out.contains('\u{1b}'));
 }
+
+#[test]
+fn answers_come_in_the_order_of_asking() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["1", "2", "3", "4", "5", "6"]);
+    // The first answer takes its time, and the others are there before it.
+    plan(&server, [Planned::on(CallKind::Status, Fault::SlowBody)]);
+    let mut asked: Vec<&str> =
+        vec!["status", "--json", "--set", "max_attempts=1", "--set", "body_timeout=700ms"];
+    asked.extend(ids.iter().map(String::as_str));
+    let told = finished(command_for(&server, &asked).output().unwrap());
+    let named: Vec<Value> = told.json().iter().map(|line| line["request_id"].clone()).collect();
+    assert_eq!(named, ids, "{}", told.out);
+    assert_eq!(told.json().iter().filter(|line| line["error"]["kind"] == "timed_out").count(), 1);
+    assert_eq!(told.code, 4);
+}

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,9 @@ fn ask(
         jobs: jobs.clone(),
         code: exit::FINE,
         counts: [0; 4],
+        in_order: once,
+        lines: BTreeMap::new(),
+        printed: 0,
         output: Ok(()),
     };
     let mut open = vec![Open { pause: PAUSES.0, last: None, trouble: None }; jobs.len()];
@@ -89,6 +93,7 @@ fn ask(
     });
     shell.end_bar();
     report.open(shell, &left, &open);
+    report.flush(shell);
     let rest = left.waiting.len() + left.outstanding.len();
     if !once && rest > 0 && [Ended::Interrupted, Ended::Deadline].contains(&left.ended) {
         let from_stdin = args.ids.iter().chain(&args.file).any(|name| name == "-");
@@ -149,6 +154,12 @@ struct Report {
     code: u8,
     /// Succeeded, failed, pending, without an answer.
     counts: [usize; 4],
+    /// One question each comes out in the order of asking, whatever is answered first.
+    in_order: bool,
+    /// What waits for those before it. Some have no line on standard output.
+    lines: BTreeMap<usize, Option<String>>,
+    /// How many came out in their order.
+    printed: usize,
     output: io::Result<()>,
 }
 
@@ -168,17 +179,41 @@ impl Report {
         } else {
             format!("{}  {}  {}", self.labels[item], shell.outcome(status.outcome()), detail(status))
         };
-        self.output = shell.line(line.trim_end());
+        self.put(shell, item, Some(line.trim_end().to_owned()));
+    }
+
+    /// One job's line, at once or when those before it are out.
+    fn put(&mut self, shell: &mut Shell<'_>, item: usize, line: Option<String>) {
+        self.lines.insert(item, line);
+        if !self.in_order {
+            return self.flush(shell);
+        }
+        while let Some(line) = self.lines.remove(&self.printed) {
+            self.printed += 1;
+            self.print(shell, line);
+        }
+    }
+
+    /// Everything that still waits, in its order.
+    fn flush(&mut self, shell: &mut Shell<'_>) {
+        for (_, line) in std::mem::take(&mut self.lines) {
+            self.print(shell, line);
+        }
+    }
+
+    fn print(&mut self, shell: &mut Shell<'_>, line: Option<String>) {
+        if let (Ok(()), Some(line)) = (&self.output, line) {
+            self.output = shell.line(&line);
+        }
     }
 
     fn error(&mut self, shell: &mut Shell<'_>, item: usize, error: &Error) {
         self.counts[3] += 1;
         self.code = self.code.max(exit::of(error.kind()));
-        if self.json {
-            self.output = shell.line(&error.to_json());
-        } else {
+        if !self.json {
             shell.note(format_args!("{}  no answer: {}", self.labels[item], plain(&error.to_string())));
         }
+        self.put(shell, item, self.json.then(|| error.to_json()));
     }
 
     /// Jobs that are still open when asking ends.
@@ -208,7 +243,8 @@ impl Report {
             let text = format!("{why}{}{}", state.unwrap_or_default(), trouble.unwrap_or_default());
             if self.json {
                 let id = self.jobs[*item].id.as_str();
-                self.output = shell.line(&unanswered(&self.operation, id, kind, &text));
+                let line = unanswered(&self.operation, id, kind, &text);
+                self.put(shell, *item, Some(line));
             } else if count < LISTED {
                 shell.note(format_args!("{}  {word}  {}", self.labels[*item], plain(&text)));
             } else if count == LISTED {
