@@ -226,7 +226,7 @@ mod tests {
             follow(3, &plan(1), &stop, move |_| (asked.trigger(), std::thread::park()), |_, _| Next::Done);
         assert_eq!(left.ended, Ended::Interrupted);
         assert_eq!((left.outstanding, left.waiting), (BTreeSet::from([0]), BTreeSet::from([1, 2])));
-        assert!(stop.now() - began < Duration::from_secs(2));
+        assert!(stop.now() - began < Duration::from_secs(20));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! virtual clock for tests.
 
 mod slots;
+mod stand_ins;
 mod system_clock;
 mod ureq_transport;
 mod virtual_clock;

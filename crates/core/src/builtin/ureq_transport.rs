@@ -1,10 +1,7 @@
 //! HTTP on ureq. The only file that names it.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,9 +10,9 @@ use ureq::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as Ht
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Proxy, SendBody};
-use zeroize::Zeroizing;
 
 use super::SystemClock;
+use super::stand_ins::{Sealed, StandIns};
 use crate::Error;
 use crate::endpoint::is_loopback;
 use crate::plugin::{
@@ -213,92 +210,6 @@ impl UreqTransport {
     }
 }
 
-/// Keeps keys out of ureq's log, which at its lowest level holds every byte that ureq writes: ureq is given stand-ins, and
-/// they are replaced by what they stand for on the last step, between ureq and the socket or TLS.
-#[derive(Clone)]
-struct Sealed {
-    /// Begins every stand-in. It cannot be guessed, so no body can hold one.
-    mark: Arc<str>,
-    made: Arc<AtomicU64>,
-    contents: Arc<Mutex<HashMap<String, Zeroizing<String>>>>,
-}
-
-impl Sealed {
-    fn new() -> Self {
-        let unguessable = RandomState::new().build_hasher().finish();
-        Sealed {
-            mark: format!("sealed-{unguessable:016x}-").into(),
-            made: Arc::default(),
-            contents: Arc::default(),
-        }
-    }
-
-    fn contents(&self) -> MutexGuard<'_, HashMap<String, Zeroizing<String>>> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `bytes` with every stand-in replaced; nothing if there is none.
-    fn opened(&self, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mark = self.mark.as_bytes();
-        let find = |bytes: &[u8]| bytes.windows(mark.len()).position(|part| part == mark);
-        let mut next = find(bytes)?;
-        let contents = self.contents();
-        let (mut opened, mut rest) = (Zeroizing::new(Vec::with_capacity(bytes.len() + 512)), bytes);
-        loop {
-            let end = (next + mark.len() + NUMBER_WIDTH).min(rest.len());
-            opened.extend_from_slice(&rest[..next]);
-            let sealed = std::str::from_utf8(&rest[next..end]).ok().and_then(|name| contents.get(name));
-            opened.extend_from_slice(sealed.map_or(&rest[next..end], |text| text.as_bytes()));
-            rest = &rest[end..];
-            match find(rest) {
-                Some(found) => next = found,
-                None => break,
-            }
-        }
-        opened.extend_from_slice(rest);
-        Some(opened)
-    }
-}
-
-impl fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealed")
-    }
-}
-
-const NUMBER_WIDTH: usize = 16;
-
-/// The stand-ins of one call, forgotten when it is over.
-struct StandIns<'a> {
-    sealed: &'a Sealed,
-    names: Vec<String>,
-}
-
-impl<'a> StandIns<'a> {
-    fn new(sealed: &'a Sealed) -> Self {
-        StandIns { sealed, names: Vec::with_capacity(4) }
-    }
-
-    /// A stand-in for `text`, behind `prefix`.
-    fn seal(&mut self, prefix: &str, text: &str) -> String {
-        let number = self.sealed.made.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}{number:0NUMBER_WIDTH$x}", self.sealed.mark);
-        let stand_in = format!("{prefix}{name}");
-        self.sealed.contents().insert(name.clone(), Zeroizing::new(text.to_owned()));
-        self.names.push(name);
-        stand_in
-    }
-}
-
-impl Drop for StandIns<'_> {
-    fn drop(&mut self) {
-        let mut contents = self.sealed.contents();
-        for name in &self.names {
-            contents.remove(name);
-        }
-    }
-}
-
 impl<In: ureq::unversioned::transport::Transport> Connector<In> for Sealed {
     type Out = Unsealing<In>;
 
@@ -311,9 +222,9 @@ impl<In: ureq::unversioned::transport::Transport> Connector<In> for Sealed {
     }
 }
 
-/// A connection that replaces stand-ins as bytes leave.
+/// A connection that replaces stand-ins as bytes leave, on the last step before the socket or TLS.
 #[derive(Debug)]
-struct Unsealing<In> {
+pub(super) struct Unsealing<In> {
     inner: In,
     sealed: Sealed,
 }
