@@ -50,6 +50,11 @@ impl World {
     }
 }
 
+/// How many seeds are tried: a few, or as many as `ASTAT_TEST_SEEDS` says.
+fn seeds(few: u64) -> u64 {
+    std::env::var("ASTAT_TEST_SEEDS").ok().and_then(|many| many.parse().ok()).unwrap_or(few)
+}
+
 fn activity(n: usize, note: &str) -> String {
     format!(r#"{{"RelatedProspectId":"lead-{n}","ActivityEvent":201,"ActivityNote":"{note}"}}"#)
 }
@@ -69,7 +74,8 @@ fn ask_2000_times(world: &World, client: &Client) -> (Book, f64) {
 #[test]
 fn not_one_of_2000_calls_is_refused_by_any_kind_of_window() {
     for window in WINDOWS {
-        for (refusals_count, seed) in [(false, 1), (true, 2), (false, 3)] {
+        for seed in 0..seeds(3) {
+            let refusals_count = seed % 2 == 1;
             let world = World::new(jittery(window, refusals_count, seed));
             let (book, seconds) = ask_2000_times(&world, &world.client().build().unwrap());
             assert_eq!((book.refused, book.status_calls), (0, 2000), "{window:?}, seed {seed}");
@@ -139,7 +145,8 @@ fn smaller_quotas_are_kept_too() {
 
 #[test]
 fn jobs_come_to_their_outcomes_through_faults_and_none_is_made_twice() {
-    for seed in 0..5 {
+    let mut faults = 0;
+    for seed in 0..seeds(5) {
         let world = World::new(Settings {
             rate_per_minute: 200.0,
             fault_probability: 0.1,
@@ -189,10 +196,10 @@ fn jobs_come_to_their_outcomes_through_faults_and_none_is_made_twice() {
         assert_eq!(book.duplicates, 0, "seed {seed}");
         assert_eq!(known + in_doubt, 80);
         assert!(book.accepted >= known && book.accepted <= known + in_doubt, "seed {seed}: {book:?}");
-        assert!(book.faults > 10, "the faults were met: {book:?}");
-        let planned_refusals_only = book.busiest_window <= 25;
-        assert!(planned_refusals_only, "seed {seed}: {book:?}");
+        faults += book.faults;
+        assert!(book.busiest_window <= 25, "seed {seed}: {book:?}");
     }
+    assert!(faults > 10 * seeds(5), "{faults} faults were met");
 }
 
 #[test]
