@@ -1,6 +1,8 @@
 //! The Python module: installed by pip into an environment of its own, then tested as a user would have it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::run::{Run, Step, workshop};
 use crate::rust::names;
@@ -48,14 +50,31 @@ pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
 /// The same tests under every other Python that is here.
 pub(crate) fn other_versions(run: &mut Run, first: &str) {
     for version in ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"] {
-        let python = format!("python{version}");
         let is_it =
             format!("import sys, venv, ensurepip; sys.exit('{version}' != '%d.%d' % sys.version_info[:2])");
-        if answers(&python, &["-c", &is_it]) && !answers(first, &["-c", &is_it]) {
-            if let Some(python) = install(run, &python, &format!("python{version}")) {
-                let tests = Step::new(&python.interpreter).args(["-m", "pytest", "tests/python"]);
-                run.step(&format!("pytest under Python {version}"), tests);
-            }
+        let is_it = ["-c", &is_it];
+        if answers(first, &is_it) {
+            continue;
+        }
+        let Some(python) = candidates(version).into_iter().find(|python| answers(python, &is_it)) else {
+            continue;
+        };
+        if let Some(python) = install(run, &python, &format!("python{version}")) {
+            let tests = Step::new(&python.interpreter).args(["-m", "pytest", "tests/python"]);
+            run.step(&format!("pytest under Python {version}"), tests);
         }
     }
+}
+
+/// Where a Python of this version may be: on the path, or among those that pyenv keeps.
+fn candidates(version: &str) -> Vec<String> {
+    let name = format!("python{version}");
+    let root = Command::new("pyenv").arg("root").output().map(|output| output.stdout).unwrap_or_default();
+    let versions = Path::new(String::from_utf8_lossy(&root).trim()).join("versions");
+    let kept = fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin").join(&name));
+    std::iter::once(name.clone()).chain(kept.map(|path| path.display().to_string())).collect()
 }
