@@ -847,3 +847,15 @@ fn answers_come_in_the_order_of_asking() {
     assert_eq!(told.json().iter().filter(|line| line["error"]["kind"] == "timed_out").count(), 1);
     assert_eq!(told.code, 4);
 }
+
+#[test]
+fn a_wait_at_the_wrong_address_ends_and_says_why() {
+    let server = start(hasty());
+    let ids = jobs(&server, &["1", "2"]);
+    let asked =
+        ["wait", "--json", "--set", "max_attempts=1", "--base-url", "http://127.0.0.1:9", &ids[0], &ids[1]];
+    let told = finished(command_for(&server, &asked).output().unwrap());
+    assert_eq!(told.code, 4, "not the deadline, an hour later: {}", told.err);
+    assert!(told.json().iter().all(|line| line["error"]["kind"] == "transport"), "{}", told.out);
+    assert_eq!(told.json().len(), 2);
+}

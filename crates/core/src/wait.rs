@@ -56,11 +56,12 @@ impl Default for WaitOptions {
 /// However short the pauses asked for: a wait does not ask without pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// After so many questions in a row that never reached the vendor, and none that did, the address is wrong.
+/// After so many questions in a row that never reached the vendor, and no answer before, the address is wrong.
 const HOPELESS: u32 = 3;
 
 impl Client {
-    /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing.
+    /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing; only if the
+    /// first three never reach the vendor does the wait end, with the error of the third.
     ///
     /// # Errors
     /// Kind [`Deadline`](ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](ErrorKind::Interrupted) if the
@@ -76,7 +77,7 @@ impl Client {
         // The last question is asked a little before the end, so that its answer still comes in time.
         let last_look = deadline.saturating_sub(Duration::from_secs(1).min(options.deadline / 10));
         let mut pause = options.first_pause.max(SHORTEST_PAUSE);
-        let (mut calls, mut failed_looks) = (0_u32, 0_u32);
+        let (mut calls, mut unheard) = (0_u32, 0_u32);
         let mut last_status: Option<JobStatus> = None;
         let mut trouble: Option<Error>;
         loop {
@@ -84,15 +85,14 @@ impl Client {
             match self.status_by(operation, id, call_ends) {
                 Ok(status) if status.outcome().is_settled() => return Ok(status),
                 Ok(status) => {
-                    (calls, failed_looks) = (calls.saturating_add(1), 0);
+                    calls = calls.saturating_add(1);
                     last_status = Some(status);
                     trouble = None;
                 }
                 Err(error) => {
-                    (calls, failed_looks) = (calls.saturating_add(error.attempts()), failed_looks + 1);
-                    if !passes(&error)
-                        || last_status.is_none() && failed_looks >= HOPELESS && is_elsewhere(&error)
-                    {
+                    calls = calls.saturating_add(error.attempts());
+                    unheard = if is_elsewhere(&error) { unheard.saturating_add(1) } else { 0 };
+                    if !passes(&error) || last_status.is_none() && unheard >= HOPELESS {
                         return Err(error.with_last_status(last_status));
                     }
                     trouble = Some(error);

@@ -57,7 +57,7 @@ fn ask(
         printed: 0,
         output: Ok(()),
     };
-    let mut open = vec![Open { pause: PAUSES.0, last: None, trouble: None }; jobs.len()];
+    let mut open = vec![Open { pause: PAUSES.0, last: None, trouble: None, unheard: 0 }; jobs.len()];
 
     let mut known_keys = false;
     let stop = shell.stop.clone();
@@ -77,7 +77,7 @@ fn ask(
                 return again(open, &plan, stop.now());
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => return Next::Again(PAUSES.0),
-            Err(error) if !once && passes(&error) => {
+            Err(error) if !once && passes(&error) && open.may_be_heard(&error) => {
                 open.trouble = Some(error.message().to_owned());
                 bar.set_message("no answer for now, going on");
                 return again(open, &plan, stop.now());
@@ -126,6 +126,18 @@ struct Open {
     last: Option<JobStatus>,
     /// Why the last question brought no answer.
     trouble: Option<String>,
+    /// How many questions in a row never reached the vendor.
+    unheard: u32,
+}
+
+impl Open {
+    /// Is the vendor there? As in the core's `wait`: three questions in a row that never reached it, and no answer
+    /// before, and the address is wrong.
+    fn may_be_heard(&mut self, error: &Error) -> bool {
+        let elsewhere = matches!(error.kind(), ErrorKind::Transport | ErrorKind::Malformed);
+        self.unheard = if elsewhere { self.unheard.saturating_add(1) } else { 0 };
+        self.last.is_some() || self.unheard < 3
+    }
 }
 
 /// Pauses grow by half; the last one ends in time for a last look.
@@ -347,7 +359,7 @@ mod tests {
             ahead: 1,
             patient: false,
         };
-        let mut open = Open { pause: PAUSES.0, last: None, trouble: None };
+        let mut open = Open { pause: PAUSES.0, last: None, trouble: None, unheard: 0 };
         let mut pauses = |deadline, now| match again(&mut open, &plan(deadline), Duration::from_secs(now)) {
             Next::Again(pause) => pause.as_secs_f64(),
             _ => panic!(),
