@@ -257,6 +257,26 @@ fn a_limiter_that_says_wait_is_waited_for_and_never_spun_on() {
 }
 
 #[test]
+fn who_does_not_wait_any_longer_gives_its_place_up() {
+    struct Full(Arc<AtomicUsize>);
+    impl Limiter for Full {
+        fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+            Ok(Acquired::RetryAfter(Duration::from_secs(3600)))
+        }
+        fn leave(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+            unreachable!("nothing was granted")
+        }
+    }
+    let (bench, left) = (Bench::new(), Arc::new(AtomicUsize::new(0)));
+    let client = bench.client(&[DONE]).limiter(Full(left.clone())).build().unwrap();
+    assert_eq!(client.status(&OPERATION, &id()).unwrap_err().kind(), ErrorKind::Deadline);
+    assert_eq!(left.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn a_panicking_plugin_hurts_no_one_else() {
     let bench = Bench::new();
     let client =
