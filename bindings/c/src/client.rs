@@ -78,7 +78,7 @@ pub unsafe extern "C" fn astat_client_new(
     unsafe {
         guard::call(out, err, || {
             let config = handle::lend(config, "config")?;
-            let client = config.settings.builder()?.build()?;
+            let client = activity_status_backends::builder(&config.settings)?.build()?;
             Ok(astat_client { client, operations: config.operations.clone() })
         })
     }

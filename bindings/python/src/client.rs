@@ -289,7 +289,7 @@ impl Client {
 }
 
 fn connected(settings: &Settings) -> Result<Arc<core::Client>, core::Error> {
-    let builder = settings.builder()?;
+    let builder = activity_status_backends::builder(&settings)?;
     let transport = SignalTransport(Arc::new(settings.transport()?));
     builder.clock(SignalClock(SystemClock::new())).transport(transport).build().map(Arc::new)
 }

@@ -57,7 +57,8 @@ pub(crate) fn open(
             count.fetch_add(1, Relaxed);
         }
     };
-    let client = settings.builder()?.clock(shell.stop.clone()).observer(observer).build()?;
+    let client =
+        activity_status_backends::builder(&settings)?.clock(shell.stop.clone()).observer(observer).build()?;
     let may_submit = settings.get("access_key").is_some() && settings.get("secret_key").is_some();
     Ok(Account { client, operation, may_submit, threads: args.concurrency.into(), deadline, refusals })
 }

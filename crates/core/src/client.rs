@@ -5,11 +5,11 @@ use std::time::Duration;
 use percent_encoding::utf8_percent_encode;
 use zeroize::Zeroizing;
 
-use crate::builtin::{Quota, Slots, SystemClock, Timeouts, UreqTransport};
+use crate::builtin::{Quota, SlotRules, Slots, SystemClock, Timeouts, UreqTransport};
 use crate::credentials::{KeyPlacement, mask};
 use crate::plugin::{
-    Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Header, Limiter, Method, Observer, Permit,
-    Request, Response, Settlement, Transport, TransportError,
+    Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Header, Limiter, LimiterError, Method,
+    Observer, Permit, Request, Response, Settlement, Snapshot, Transport, TransportError,
 };
 use crate::retry::resend;
 use crate::submission::Submission;
@@ -104,6 +104,14 @@ impl Client {
         self.exchange(&call, deadline, QueueMetrics::read).map_err(|error| error.about(operation, None))
     }
 
+    /// How the quota stands, for all who share this client's limiter. `None` if the limiter does not say.
+    ///
+    /// # Errors
+    /// Kind [`Limiter`](ErrorKind::Limiter) if it cannot tell: its file or server is away.
+    pub fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        self.limiter.snapshot(&*self.clock).map_err(|trouble| self.no_leave(trouble, None))
+    }
+
     pub(crate) fn status_by(
         &self,
         operation: &Operation,
@@ -185,12 +193,7 @@ impl Client {
                     self.observe(&Event::WaitingForPermit { operation, class: call.class, wait });
                     self.sleep(wait)?;
                 }
-                Err(trouble) => {
-                    let message =
-                        format!("the limiter gave no answer: {}", self.masked(call, &trouble.message));
-                    let error = Error::new(ErrorKind::Limiter, Resend::Safe, message);
-                    return Err(error.with_source(trouble.source));
-                }
+                Err(trouble) => return Err(self.no_leave(trouble, call.path_tail)),
             }
         }
     }
@@ -299,6 +302,13 @@ impl Client {
         };
         let advice = resend(kind, error.delivery, call.repeatable());
         Error::new(kind, advice, self.masked(call, &error.message)).with_source(error.source)
+    }
+
+    /// The limiter cannot tell: nothing was sent.
+    fn no_leave(&self, trouble: LimiterError, path_tail: Option<&str>) -> Error {
+        let said = mask(&trouble.message, self.credentials.secrets().chain(path_tail));
+        let message = format!("the limiter gave no answer: {said}");
+        Error::new(ErrorKind::Limiter, Resend::Safe, message).with_source(trouble.source)
     }
 
     fn masked(&self, call: &Call<'_>, text: &str) -> String {
@@ -565,7 +575,7 @@ impl ClientBuilder {
         };
         let limiter = match self.limiter {
             Some(limiter) => limiter,
-            None => Box::new(Slots::new(self.quota)?),
+            None => Box::new(Slots::with(SlotRules::new(self.quota)?.longest_call(self.call_deadline))),
         };
         Ok(Client {
             endpoint: self.endpoint,

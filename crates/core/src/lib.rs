@@ -32,6 +32,8 @@
 //! public code that talks to it, **\[inferred\]** from sibling calls. What is inferred can be set otherwise.
 
 pub mod builtin;
+#[cfg(feature = "test-util")]
+pub mod conformance;
 pub mod plugin;
 
 mod client;
@@ -53,6 +55,6 @@ pub use error::{Error, ErrorKind, Resend, VendorError};
 pub use job::{JobState, JobStatus, KnownState, Outcome, QueueMetrics, RequestId, documented_outcome};
 pub use operation::Operation;
 pub use retry::{RetryPolicy, resend};
-pub use settings::{Settings, parse_duration};
+pub use settings::{LimiterPlace, Settings, parse_duration};
 pub use submission::Submission;
 pub use wait::WaitOptions;

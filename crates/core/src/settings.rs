@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::builtin::{Quota, Timeouts, UreqTransport};
+use crate::builtin::{Quota, SlotRules, Slots, Timeouts, UreqTransport};
+use crate::plugin::{Limiter, LimiterError};
 use crate::wire::quoted;
-use crate::{Client, ClientBuilder, Credentials, Endpoint, Error, KeyPlacement, RetryPolicy};
+use crate::{
+    Client, ClientBuilder, Credentials, Endpoint, Error, ErrorKind, KeyPlacement, Resend, RetryPolicy,
+};
 
 /// A client's settings as words and texts: the one table behind the command line, C and Python, so that a setting has
 /// the same name and the same meaning in each. In Rust, [`Client::builder`] says the same with types.
@@ -37,6 +40,19 @@ impl Settings {
         ("secret_key", "The secret key: a submit needs it."),
         ("key_placement", "Where a submit carries those two: headers (default) or query."),
         ("quota", "Calls per time, such as 25/5s (default)."),
+        (
+            "limiter",
+            "Who shares the quota: process (default), file:PATH (a machine), redis://HOST:PORT (many).",
+        ),
+        ("limiter_away", "While Redis is away: refuse (default), or a quota of one's own, such as 5/5s."),
+        (
+            "strict",
+            "true: hold each slot for a whole window after the answer. Default false, an estimated margin less.",
+        ),
+        (
+            "submit_share",
+            "Of a hundred calls, when submits and questions both wait, so many are submits: 50.",
+        ),
         ("call_deadline", "The longest that one call may take with all its waits and attempts: 60s."),
         ("max_attempts", "How often a call that is safe to repeat is tried: 5."),
         ("accept_duplicates", "true: also send a submit again when it may have arrived. Default false."),
@@ -93,8 +109,21 @@ impl Settings {
     /// A client builder with these settings, to which parts can be added.
     ///
     /// # Errors
-    /// Kind [`Config`](crate::ErrorKind::Config) for any value that is missing or makes no sense.
+    /// Kind [`Config`](crate::ErrorKind::Config) for any value that is missing or makes no sense, and for a limiter other than
+    /// `process`: the core has no other.
     pub fn builder(&self) -> Result<ClientBuilder, Error> {
+        self.builder_with(|_| Ok(None))
+    }
+
+    /// As [`builder`](Settings::builder), with limiters that the core does not have: `open` is asked for any but `process`, and
+    /// answers `None` to a place that it does not know either.
+    ///
+    /// # Errors
+    /// As [`builder`](Settings::builder); kind [`Limiter`](crate::ErrorKind::Limiter) for those of `open`.
+    pub fn builder_with(
+        &self,
+        open: impl FnOnce(&LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError>,
+    ) -> Result<ClientBuilder, Error> {
         let retry = RetryPolicy::new();
         let retry = match self.parsed::<u32>("max_attempts", "a number from 1")? {
             Some(0) => {
@@ -106,16 +135,51 @@ impl Settings {
         let accept = self.parsed("accept_duplicates", "true or false")?.unwrap_or(false);
         let mut builder =
             Client::builder(self.endpoint()?, self.credentials()?).retry(retry.accept_duplicates(accept));
-        if let Some(quota) = self.get("quota") {
-            builder = builder.quota(quota.parse::<Quota>()?);
-        }
         if let Some(deadline) = self.duration("call_deadline")? {
             builder = builder.call_deadline(deadline);
         }
-        Ok(match self.get("proxy") {
+        builder = match self.get("proxy") {
             Some(_) => builder.transport(self.transport()?),
             None => builder.timeouts(self.timeouts()?),
+        };
+        let rules = self.slot_rules()?;
+        let away = match self.get("limiter_away") {
+            None | Some("refuse") => None,
+            Some(quota) => Some(quota.parse::<Quota>()?),
+        };
+        Ok(match self.get("limiter").unwrap_or("process") {
+            "process" => builder.limiter(Slots::with(rules)),
+            place => {
+                let api_key = self.get("api_key").unwrap_or_default();
+                let asked = LimiterPlace { place, rules, api_key, away };
+                let unable = |trouble: LimiterError| {
+                    Error::new(ErrorKind::Limiter, Resend::Safe, trouble.message).with_source(trouble.source)
+                };
+                let Some(limiter) = open(&asked).map_err(unable)? else {
+                    return Err(Error::config(format!(
+                        "{} is no limiter of this build: give process, file:PATH or redis://HOST:PORT, as built in",
+                        quoted(asked.scheme())
+                    )));
+                };
+                builder.limiter(limiter)
+            }
         })
+    }
+
+    /// How slots are to be kept, by these settings.
+    fn slot_rules(&self) -> Result<SlotRules, Error> {
+        let mut rules =
+            SlotRules::new(self.get("quota").map(str::parse::<Quota>).transpose()?.unwrap_or_default())?;
+        if let Some(strict) = self.parsed("strict", "true or false")? {
+            rules = rules.strict(strict);
+        }
+        if let Some(percent) = self.parsed("submit_share", "a number from 1 to 99")? {
+            rules = rules.submit_share(percent)?;
+        }
+        if let Some(longest) = self.duration("call_deadline")? {
+            rules = rules.longest_call(longest);
+        }
+        Ok(rules)
     }
 
     /// The transport with these settings' time-outs and proxy, for whoever wants to put something around it.
@@ -173,6 +237,32 @@ impl Settings {
     }
 }
 
+/// A limiter that the settings ask for, and that the core does not have.
+#[non_exhaustive]
+pub struct LimiterPlace<'a> {
+    /// Where its state is: `file:PATH`, `redis://…`. It may hold a password.
+    pub place: &'a str,
+    /// How its slots are to be kept.
+    pub rules: SlotRules,
+    /// The key whose quota it keeps. Only a keyed hash of it may get out.
+    pub api_key: &'a str,
+    /// The quota of one's own while the place is away; `None` if nothing is to be sent then.
+    pub away: Option<Quota>,
+}
+
+impl LimiterPlace<'_> {
+    /// What kind of place it is: what stands before the first colon.
+    pub fn scheme(&self) -> &str {
+        self.place.split(':').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for LimiterPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LimiterPlace").field("scheme", &self.scheme()).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Settings {
     /// The names alone: values can be keys, or hold them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,6 +316,10 @@ mod tests {
             ("secret_key", "s"),
             ("key_placement", "query"),
             ("quota", "2/1s"),
+            ("limiter", "process"),
+            ("limiter_away", "refuse"),
+            ("strict", "true"),
+            ("submit_share", "20"),
             ("call_deadline", "2m"),
             ("max_attempts", "1"),
             ("accept_duplicates", "false"),
@@ -264,6 +358,33 @@ mod tests {
             let error = with(pairs).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn a_limiter_elsewhere_is_opened_by_whoever_knows_it() {
+        let mut settings = Settings::new();
+        for (key, value) in [
+            ("region", "in"),
+            ("api_key", "the-key"),
+            ("quota", "3/1s"),
+            ("limiter", "redis://:s3cr3t@host"),
+            ("limiter_away", "1/5s"),
+        ] {
+            settings.set(key, value).unwrap();
+        }
+        let refused = settings.builder().unwrap_err().to_string();
+        assert!(refused.contains("redis") && !refused.contains("s3cr3t"), "{refused}");
+        let builder = settings.builder_with(|place| {
+            assert_eq!((place.place, place.scheme()), ("redis://:s3cr3t@host", "redis"));
+            assert_eq!((place.api_key, place.away), ("the-key", Some(Quota::new(1, Duration::from_secs(5)))));
+            assert!(!format!("{place:?}").contains("s3cr3t"));
+            Ok(Some(Box::new(Slots::with(place.rules))))
+        });
+        let gone = settings
+            .builder_with(|_| Err(LimiterError { message: "no such folder".to_owned(), source: None }));
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::Limiter);
+        let snapshot = builder.unwrap().build().unwrap().snapshot().unwrap().unwrap();
+        assert_eq!(snapshot.free, 3);
     }
 
     #[test]

@@ -1,88 +1,15 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
-use std::time::Duration;
 
-use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
-use crate::wire::quoted;
-use crate::{Error, parse_duration};
+use super::{Quota, SlotRules, SlotTable};
+use crate::Error;
+use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement, Snapshot};
 
-/// So many calls in so long a window. 25 calls in 5 s is the vendor's default; other plans have less \[docs\].
+/// The limiter for all threads of one process: a [`SlotTable`] in memory.
 ///
-/// ```
-/// use activity_status::builtin::Quota;
-/// use std::time::Duration;
-///
-/// assert_eq!(Quota::default(), Quota::new(25, Duration::from_secs(5)));
-/// assert_eq!("10/5s".parse::<Quota>()?, Quota::new(10, Duration::from_secs(5)));
-/// # Ok::<(), activity_status::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    calls: u32,
-    window: Duration,
-}
-
-impl Quota {
-    /// `calls` in any `window`. A quota of zero, or with a window of zero or over an hour, is refused when a client
-    /// is built with it.
-    pub const fn new(calls: u32, window: Duration) -> Self {
-        Quota { calls, window }
-    }
-
-    /// How many calls.
-    pub const fn calls(&self) -> u32 {
-        self.calls
-    }
-
-    /// In how long a time.
-    pub const fn window(&self) -> Duration {
-        self.window
-    }
-
-    fn checked(self) -> Result<Self, Error> {
-        let hour = Duration::from_secs(3600);
-        if self.calls == 0 || self.calls > 100_000 || self.window.is_zero() || self.window > hour {
-            return Err(Error::config(format!(
-                "a quota of {} calls in {:?} lets nothing through or makes no sense; the vendor's default is 25 in 5 s",
-                self.calls, self.window
-            )));
-        }
-        Ok(self)
-    }
-}
-
-impl Default for Quota {
-    fn default() -> Self {
-        Quota::new(25, Duration::from_secs(5))
-    }
-}
-
-impl std::str::FromStr for Quota {
-    type Err = Error;
-
-    /// Calls, a slash, a time: `25/5s`, `25/5`, `100/1m`.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let parts = text.split_once('/').and_then(|(calls, window)| {
-            Some(Quota::new(calls.trim().parse().ok()?, parse_duration(window).ok()?))
-        });
-        parts
-            .ok_or_else(|| {
-                Error::config(format!("{} is no quota: give calls and seconds, such as 25/5s", quoted(text)))
-            })?
-            .checked()
-    }
-}
-
-/// The limiter for all threads of one process: as many slots as the quota has calls.
-///
-/// A call takes a slot when it is sent and holds it until one window after the *head* of its answer arrived. So, of
-/// any N + 1 calls, when the last was sent one of the others had ended, and was judged a window before: the vendor
-/// sees never more than N calls in any window, whatever the delays, the order of arrival and the kind of window that it
-/// keeps (sliding, fixed, or a bucket of N). It costs one round trip a window.
-///
-/// Whoever waits is served in the order of coming, and is told the time at which a slot can be free for it, no sooner:
-/// no one starves, and no slot wakes everybody.
+/// The vendor sees never more than N calls in any window, whatever kind of window it keeps (sliding, fixed, or a
+/// bucket of N). Whoever waits is served in the order of coming, and is told the time at which a slot can be free for
+/// it, no sooner: no one starves, and no slot wakes everybody.
 ///
 /// Share one among all clients that use the same key: it is a value behind an [`Arc`](std::sync::Arc).
 ///
@@ -93,35 +20,15 @@ impl std::str::FromStr for Quota {
 /// let shared = Arc::new(Slots::new(Quota::new(10, Duration::from_secs(5)))?);
 /// let one = Client::builder(Endpoint::INDIA, Credentials::new("key")?).limiter(shared.clone()).build()?;
 /// let two = Client::builder(Endpoint::INDIA, Credentials::new("key")?).limiter(shared).build()?;
+/// assert_eq!(one.snapshot()?.map(|quota| quota.free), Some(10));
 /// # Ok::<(), activity_status::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Slots {
-    quota: Quota,
-    state: Mutex<State>,
+    rules: SlotRules,
+    table: Mutex<SlotTable>,
+    threads: RandomState,
 }
-
-#[derive(Debug, Default)]
-struct State {
-    next_permit: u64,
-    /// Sent and not yet answered.
-    in_flight: BTreeSet<u64>,
-    /// When each slot of an answered call is free again.
-    held_until: Vec<Duration>,
-    /// Who waits, in the order of coming, and when each was told to come back.
-    waiting: VecDeque<(ThreadId, Duration)>,
-    /// After a refusal, nobody sends before this.
-    paused_until: Duration,
-}
-
-/// The edge of a window belongs to it, and clocks differ by some millionths: a slot ends a little after the window.
-const GUARD: Duration = Duration::from_millis(1);
-
-/// Who has not come back so long after its time has lost its place: its thread has ended, say.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A server's advice to come back in a year must not stop us for a year.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Slots {
     /// A limiter for this quota.
@@ -129,98 +36,62 @@ impl Slots {
     /// # Errors
     /// Kind [`Config`](crate::ErrorKind::Config) for a quota of zero, or a window of zero or over an hour.
     pub fn new(quota: Quota) -> Result<Self, Error> {
-        Ok(Slots { quota: quota.checked()?, state: Mutex::default() })
+        Ok(Slots::with(SlotRules::new(quota)?))
     }
 
-    /// The quota that it keeps.
-    pub fn quota(&self) -> Quota {
-        self.quota
+    /// A limiter by these rules.
+    pub fn with(rules: SlotRules) -> Self {
+        Slots { rules, table: Mutex::default(), threads: RandomState::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// How many are before the calling thread; its place is the last one if it has none yet.
-    fn place(&mut self, now: Duration) -> usize {
-        let me = std::thread::current().id();
-        self.waiting.retain(|(thread, due)| *thread == me || *due + PATIENCE >= now);
-        self.waiting.iter().position(|(thread, _)| *thread == me).unwrap_or_else(|| {
-            self.waiting.push_back((me, now));
-            self.waiting.len() - 1
-        })
+    /// The rules that it keeps.
+    pub fn rules(&self) -> &SlotRules {
+        &self.rules
     }
 
-    /// The soonest that as many slots as `nth` will have been freed: a held one at its end, one in flight a window from
-    /// now. A free one is kept for somebody who was told to come; if nobody does, it is the next one's.
-    fn release(&self, nth: usize, free: usize, now: Duration, window: Duration) -> Duration {
-        let in_flight = std::iter::repeat_n(now + window, self.in_flight.len());
-        let kept = std::iter::repeat_n(now + window.min(PATIENCE + GUARD), free);
-        let mut ends: Vec<Duration> = self.held_until.iter().copied().chain(in_flight).chain(kept).collect();
-        ends.sort_unstable();
-        // Whoever comes after more than all slots waits for one that was freed, taken and freed again.
-        let rounds = u32::try_from((nth - 1) / ends.len()).unwrap_or(u32::MAX);
-        ends[(nth - 1) % ends.len()].saturating_add(window.saturating_mul(rounds))
+    fn table(&self) -> MutexGuard<'_, SlotTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who waits is known by its thread.
+    fn me(&self) -> u64 {
+        self.threads.hash_one(std::thread::current().id())
     }
 }
 
 impl Limiter for Slots {
-    fn try_acquire(&self, _class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
-        let now = clock.now();
-        let window = self.quota.window + GUARD;
-        let mut state = self.state();
-        state.held_until.retain(|end| *end > now);
-        let place = state.place(now);
-        let used = state.in_flight.len() + state.held_until.len();
-        let free = (self.quota.calls as usize).saturating_sub(used);
-        if place < free && now >= state.paused_until {
-            state.waiting.remove(place);
-            state.next_permit += 1;
-            let permit = state.next_permit;
-            state.in_flight.insert(permit);
-            return Ok(Acquired::Granted(Permit(permit)));
-        }
-        let due = match place < free {
-            true => state.paused_until,
-            false => state.release(place - free + 1, free, now, window).max(state.paused_until),
-        };
-        state.waiting[place].1 = due;
-        Ok(Acquired::RetryAfter(due - now))
+    fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
+        let (me, now) = (self.me(), clock.now());
+        Ok(self.table().try_acquire(&self.rules, me, class, now))
     }
 
     fn leave(&self) {
-        let me = std::thread::current().id();
-        self.state().waiting.retain(|(thread, _)| *thread != me);
+        self.table().leave(self.me());
     }
 
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
         let now = clock.now();
-        let window = self.quota.window;
-        let mut state = self.state();
-        if !state.in_flight.remove(&permit.0) {
-            return Ok(());
-        }
-        match how {
-            Settlement::NotSent => {}
-            Settlement::Answered => state.held_until.push(now + window + GUARD),
-            Settlement::Refused { retry_after } => {
-                state.held_until.push(now + window + GUARD);
-                let pause = retry_after.unwrap_or(window).min(LONGEST_PAUSE.max(window));
-                state.paused_until = state.paused_until.max(now + pause);
-            }
-            // It may be judged some time after we gave it up; nobody knows when. One window more is our margin.
-            _ => state.held_until.push(now + window * 2 + GUARD),
-        }
+        self.table().settle(&self.rules, permit, how, now);
         Ok(())
+    }
+
+    fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
+        let now = clock.now();
+        Ok(Some(self.table().snapshot(&self.rules, now)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::builtin::VirtualClock;
+
+    /// A slot ends so long after its window.
+    const GUARD: Duration = Duration::from_millis(1);
+    /// Who does not come loses its place so long after its time.
+    const PATIENCE: Duration = Duration::from_secs(1);
 
     fn slots(calls: u32) -> (Slots, VirtualClock) {
         (Slots::new(Quota::new(calls, Duration::from_secs(5))).unwrap(), VirtualClock::new())
@@ -352,21 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_settled_twice_counts_once() {
+    fn a_permit_that_nobody_knows_counts_as_a_call() {
         let (slots, clock) = slots(1);
-        let number = take(&slots, &clock).unwrap().0;
-        slots.settle(Permit(number), Settlement::NotSent, &clock).unwrap();
-        slots.settle(Permit(number), Settlement::Answered, &clock).unwrap();
-        assert!(take(&slots, &clock).is_ok());
-    }
-
-    #[test]
-    fn quotas_that_make_no_sense_are_refused() {
-        for text in ["0/5s", "25/0s", "25", "x/5", "25/-1", "25/1e9", "25/nan", "-1/5", ""] {
-            assert!(text.parse::<Quota>().is_err(), "{text}");
-        }
-        assert!(Slots::new(Quota::new(0, Duration::from_secs(5))).is_err());
-        assert_eq!("100/1m".parse::<Quota>().unwrap(), Quota::new(100, Duration::from_secs(60)));
-        assert_eq!(" 2 / 2.5 s".parse::<Quota>().unwrap(), Quota::new(2, Duration::from_millis(2500)));
+        slots.settle(Permit(7), Settlement::NotSent, &clock).unwrap();
+        slots.settle(Permit(7), Settlement::Answered, &clock).unwrap();
+        assert_eq!(take(&slots, &clock), Err(Duration::from_millis(5001)));
     }
 }

@@ -10,8 +10,8 @@ use super::Clock;
 /// limiter whose state lives elsewhere (a file, a server) can keep that place's clock.
 ///
 /// The contract: at most the quota's number of calls reach the vendor in any window; waiting as told is enough
-/// to make progress; a permit is settled exactly once. Both methods are called on the thread that makes the call, and
-/// a thread waits for one call at a time: so a limiter can know who came first.
+/// to make progress; a permit is settled exactly once. A thread waits for one call at a time, and asks again itself: so a
+/// limiter can know who came first. A settlement may come on another thread.
 pub trait Limiter: Send + Sync {
     /// Asks for leave to send one call now.
     ///
@@ -28,19 +28,37 @@ pub trait Limiter: Send + Sync {
     /// # Errors
     /// [`LimiterError`] if it could not be recorded. The limiter must then err on the side of too few calls.
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError>;
+
+    /// How the quota stands. `None` from a limiter that does not say.
+    ///
+    /// # Errors
+    /// [`LimiterError`] if the limiter cannot tell.
+    fn snapshot(&self, _clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
+        Ok(None)
+    }
 }
 
-impl<T: Limiter + ?Sized> Limiter for Arc<T> {
-    fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
-        (**self).try_acquire(class, clock)
-    }
-    fn leave(&self) {
-        (**self).leave();
-    }
-    fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
-        (**self).settle(permit, how, clock)
-    }
+macro_rules! forward {
+    ($pointer:ident) => {
+        impl<T: Limiter + ?Sized> Limiter for $pointer<T> {
+            fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
+                (**self).try_acquire(class, clock)
+            }
+            fn leave(&self) {
+                (**self).leave();
+            }
+            fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
+                (**self).settle(permit, how, clock)
+            }
+            fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
+                (**self).snapshot(clock)
+            }
+        }
+    };
 }
+
+forward!(Arc);
+forward!(Box);
 
 /// What a call is for, so that a limiter can share one quota between kinds of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +100,21 @@ pub enum Settlement {
     NotSent,
     /// No answer came; the call may still arrive.
     InDoubt,
+}
+
+/// How a quota stands, for all who share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Slots of calls that count at this moment: in flight, or answered less than a window ago.
+    pub used: u32,
+    /// Slots that are free. Some may be kept for those who wait.
+    pub free: u32,
+    /// The least time that a call which came now would have to wait: zero if it could go at once.
+    pub next_free_in: Duration,
+    /// How many callers wait.
+    pub waiting: u32,
+    /// How many calls the vendor has refused (429) so far.
+    pub refused: u64,
 }
 
 /// A limiter could not do its work.

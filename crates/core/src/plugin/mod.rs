@@ -9,6 +9,6 @@ mod observer;
 mod transport;
 
 pub use clock::{Clock, Interrupted};
-pub use limiter::{Acquired, CallClass, Limiter, LimiterError, Permit, Settlement};
+pub use limiter::{Acquired, CallClass, Limiter, LimiterError, Permit, Settlement, Snapshot};
 pub use observer::{Event, Observer};
 pub use transport::{Delivery, Failure, Head, Header, Method, Request, Response, Transport, TransportError};

@@ -1,0 +1,40 @@
+//! The parts of a client that are named by a text: the one list of them for the command line, C and Python.
+//!
+//! ```
+//! let mut settings = activity_status::Settings::new();
+//! settings.set("region", "in")?.set("api_key", "your-api-key")?.set("limiter", "process")?;
+//! let client = activity_status_backends::builder(&settings)?.build()?;
+//! # Ok::<(), activity_status::Error>(())
+//! ```
+
+use activity_status::plugin::{Limiter, LimiterError};
+use activity_status::{ClientBuilder, Error, LimiterPlace, Settings};
+
+/// A client builder with these settings. Setting `limiter`: `process`, `file:PATH` (feature `file`), `redis://…` or
+/// `rediss://…` (feature `redis`).
+///
+/// # Errors
+/// Those of [`Settings::builder_with`].
+pub fn builder(settings: &Settings) -> Result<ClientBuilder, Error> {
+    settings.builder_with(limiter)
+}
+
+fn limiter(asked: &LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError> {
+    Ok(match asked.scheme() {
+        #[cfg(feature = "file")]
+        "file" => {
+            let path = &asked.place["file:".len()..];
+            Some(Box::new(activity_status_limiter_file::FileLimiter::open(path, asked.rules)?))
+        }
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" => {
+            let limiter =
+                activity_status_limiter_redis::RedisLimiter::open(asked.place, asked.api_key, asked.rules)?;
+            Some(match asked.away {
+                Some(quota) => Box::new(limiter.while_away(quota)?),
+                None => Box::new(limiter),
+            })
+        }
+        _ => None,
+    })
+}

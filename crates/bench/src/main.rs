@@ -1,0 +1,3 @@
+//! Measures the product beside what people use today.
+
+fn main() {}
