@@ -147,8 +147,8 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
              ACTIVITY_STATUS_BASE_URL to the address (or use --base-url). {WITHOUT_AN_ACCOUNT}"
         )));
     }
-    if settings.get("proxy").is_none() {
-        if let Some((name, proxy)) = proxy_for(&settings.endpoint()?, &|name| shell.env(name)) {
+    if settings.get("proxy").is_none()
+        && let Some((name, proxy)) = proxy_for(&settings.endpoint()?, &|name| shell.env(name)) {
             // Its value may hold a password, and is never repeated.
             if proxy.split_once("://").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("http")) {
                 return Err(Problem::usage(format!(
@@ -158,7 +158,6 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
             settings.set("proxy", &proxy)?;
             settings.builder().map_err(|error| Problem::usage(format!("{name}: {error}")))?;
         }
-    }
     Ok(settings)
 }
 
