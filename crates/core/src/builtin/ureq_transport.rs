@@ -393,9 +393,10 @@ impl<R: Resolver> Resolver for RememberingResolver<R> {
         let key = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
         let now = self.clock.now();
         if let Some((until, addresses)) = lock(&self.known).get(&key)
-            && now < *until {
-                return Ok(addresses.clone());
-            }
+            && now < *until
+        {
+            return Ok(addresses.clone());
+        }
         let addresses = self.lookup.resolve(uri, config, timeout).map_err(|error| match error {
             ureq::Error::Io(_) => ureq::Error::HostNotFound,
             other => other,
