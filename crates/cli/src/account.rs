@@ -33,8 +33,8 @@ impl Refusals {
         if count > 0 {
             let calls = if count == 1 { "call was" } else { "calls were" };
             shell.note(format_args!(
-                "{count} {calls} refused for now and made again: nothing is lost. Calls of a program that ended less \
-                 than 5 s ago still count; if it goes on, another program uses this key: give each a part (--quota)."
+                "{count} {calls} refused for now and made again: nothing is lost. Another program \
+                 uses this key, or has within the last 5 s: let them share the quota (--limiter file:PATH)."
             ));
         }
     }
@@ -141,6 +141,11 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
             )));
         }
     }
+    if let Some(limiter) = &args.limiter {
+        settings.set("limiter", public("--limiter", limiter)?)?;
+    } else if let Some(limiter) = variable("limiter").filter(|_| settings.get("limiter").is_none()) {
+        settings.set("limiter", limiter.trim())?;
+    }
     if settings.get("region").is_none() && settings.get("base_url").is_none() {
         return Err(Problem::usage(format!(
             "ACTIVITY_STATUS_REGION is missing: set it to in, us or sg (or use --region), or set \
@@ -148,16 +153,17 @@ fn settings(args: &AccountArgs, shell: &mut Shell<'_>) -> Result<Settings, Probl
         )));
     }
     if settings.get("proxy").is_none()
-        && let Some((name, proxy)) = proxy_for(&settings.endpoint()?, &|name| shell.env(name)) {
-            // Its value may hold a password, and is never repeated.
-            if proxy.split_once("://").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("http")) {
-                return Err(Problem::usage(format!(
-                    "{name} names a proxy that is not of the form http://host:port"
-                )));
-            }
-            settings.set("proxy", &proxy)?;
-            settings.builder().map_err(|error| Problem::usage(format!("{name}: {error}")))?;
+        && let Some((name, proxy)) = proxy_for(&settings.endpoint()?, &|name| shell.env(name))
+    {
+        // Its value may hold a password, and is never repeated.
+        if proxy.split_once("://").is_some_and(|(scheme, _)| !scheme.eq_ignore_ascii_case("http")) {
+            return Err(Problem::usage(format!(
+                "{name} names a proxy that is not of the form http://host:port"
+            )));
         }
+        settings.set("proxy", &proxy)?;
+        settings.transport().map_err(|error| Problem::usage(format!("{name}: {error}")))?;
+    }
     Ok(settings)
 }
 
@@ -172,7 +178,20 @@ fn extra(pair: &str) -> Result<(&str, &str), Problem> {
             "{key} is a secret, and other users can see arguments: use the environment or --keys"
         )));
     }
-    Ok((key, value))
+    match key {
+        "limiter" => Ok((key, public(key, value)?)),
+        _ => Ok((key, value)),
+    }
+}
+
+/// An address of a limiter that holds no password.
+fn public<'a>(name: &str, limiter: &'a str) -> Result<&'a str, Problem> {
+    match limiter.contains("://") && limiter.contains('@') {
+        true => Err(Problem::usage(format!(
+            "{name} has a password, and other users can see arguments: put it into ACTIVITY_STATUS_LIMITER"
+        ))),
+        false => Ok(limiter),
+    }
 }
 
 fn read_keys(path: &str, shell: &mut Shell<'_>) -> Result<Vec<(&'static str, String)>, Problem> {

@@ -140,6 +140,10 @@ pub(crate) struct AccountArgs {
     /// Calls per time that the account may make [default: 25/5s]
     #[arg(long, value_name = "CALLS/TIME")]
     pub(crate) quota: Option<String>,
+    /// Who shares the quota: process, file:PATH (all programs of this machine that name the file), or
+    /// redis://HOST:PORT (many machines); also ACTIVITY_STATUS_LIMITER [default: process]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) limiter: Option<String>,
     /// How many calls may be under way at the same time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) concurrency: u8,

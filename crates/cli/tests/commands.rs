@@ -223,13 +223,65 @@ fn wait_lives_through_what_passes() {
 }
 
 #[test]
+fn commands_that_name_one_file_share_the_quota() {
+    let folder = tempfile::tempdir().unwrap();
+    let limiter = format!("file:{}", folder.path().join("quota").display());
+    let quota = Quota { calls: 5, window: Duration::from_secs(1), ..Quota::default() };
+    let server = start(Settings { quota: Quota { calls: 10_000, ..Quota::default() }, ..hasty() });
+    let ids = jobs(&server, &["fine"; 10]);
+    drop(server);
+    let server = start(Settings { quota, ..hasty() });
+    let mut children: Vec<_> = ids
+        .chunks(5)
+        .map(|ids| {
+            let mut args = vec!["status", "--quota", "5/1s", "--set", "max_attempts=1"];
+            args.extend(ids.iter().map(String::as_str));
+            command_for(&server, &args).env("ACTIVITY_STATUS_LIMITER", &limiter).spawn().unwrap()
+        })
+        .collect();
+    for child in children.drain(..) {
+        finished(child.wait_with_output().unwrap());
+    }
+    let after = run(&server, &["metrics", "--quota", "5/1s", "--limiter", &limiter]);
+    assert_eq!(after.code, 0, "{}", after.err);
+    let book = server.book();
+    assert_eq!((book.refused, book.status_calls + book.metrics_calls), (0, 11), "{book:?}");
+
+    let other = run(&server, &["metrics", "--quota", "6/1s", "--limiter", &limiter]);
+    assert_eq!(other.code, 4, "another quota on a file in use: {}", other.err);
+}
+
+#[test]
+fn a_limiter_that_is_none_is_refused_and_a_password_is_no_argument() {
+    let server = start(hasty());
+    let unknown = run(&server, &["metrics", "--limiter", "ftp://host"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.err);
+    assert!(unknown.err.contains("file:PATH"), "{}", unknown.err);
+    let nowhere = run(&server, &["metrics", "--limiter", "file:/nowhere/at/all"]);
+    assert_eq!(nowhere.code, 4, "{}", nowhere.err);
+    assert!(nowhere.err.contains("/nowhere/at/all"), "{}", nowhere.err);
+    let address = format!("redis://user:{}@127.0.0.1:9", SECRETS[3]);
+    let setting = format!("limiter={address}");
+    for args in [["metrics", "--limiter", &address], ["metrics", "--set", &setting]] {
+        let secret = run(&server, &args);
+        assert_eq!(secret.code, 2, "{}", secret.err);
+        assert!(secret.err.contains("ACTIVITY_STATUS_LIMITER"), "{}", secret.err);
+    }
+    let away = command_for(&server, &["metrics"]).env("ACTIVITY_STATUS_LIMITER", &address).output().unwrap();
+    let away = finished(away);
+    assert_eq!(away.code, 4, "{}", away.err);
+    assert!(away.err.contains("127.0.0.1:9"), "{}", away.err);
+    assert_eq!(server.book().metrics_calls, 0, "nothing is sent without leave");
+}
+
+#[test]
 fn refusals_by_somebody_elses_calls_are_waited_out_and_told() {
     let server = start(hasty());
     let id = jobs(&server, &["fine"]).remove(0);
     plan(&server, [Planned { times: 2, ..Planned::on(CallKind::Status, Fault::TooManyRequests) }]);
     let waited = run(&server, &["wait", "--quota", "100/0.1s", &id]);
     assert_eq!((waited.code, waited.lines().len()), (0, 1), "{}", waited.err);
-    let told = "2 calls were refused for now and made again: nothing is lost. Calls of a program that ended";
+    let told = "2 calls were refused for now and made again: nothing is lost. Another program uses this key";
     assert!(waited.err.contains(told), "{}", waited.err);
 
     plan(&server, [Planned::on(CallKind::Status, Fault::TooManyRequests)]);

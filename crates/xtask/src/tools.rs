@@ -43,6 +43,12 @@ pub(crate) fn find(full: bool) -> Result<Tools, Vec<String>> {
     need("rustfmt", &["cargo"], &["fmt", "--version"], "it with: rustup component add rustfmt");
     need("clippy", &["cargo"], &["clippy", "--version"], "it with: rustup component add clippy");
     need("bash", &["bash"], &["--version"], "bash: the README's shell blocks are run by it");
+    need(
+        "redis-server",
+        &["redis-server"],
+        &["--version"],
+        "redis-server (Debian), redis (Fedora, Homebrew)",
+    );
     if full {
         need("valgrind", &["valgrind"], &["--version"], "valgrind (Debian, Fedora)");
     }
