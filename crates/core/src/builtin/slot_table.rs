@@ -504,6 +504,33 @@ mod tests {
     }
 
     #[test]
+    fn after_a_refusal_enough_answers_are_not_enough_for_a_while() {
+        let rules = rules(25);
+        let mut table = SlotTable::new();
+        let mut now = S;
+        let window_of_answers = |table: &mut SlotTable, now: Duration| {
+            let permits: Vec<Permit> = (0..25).map(|_| take(table, &rules, 1, now).unwrap()).collect();
+            for permit in permits {
+                table.settle(&rules, permit, Settlement::Answered, now + ms(80));
+            }
+            now + S * 6
+        };
+        now = window_of_answers(&mut table, now);
+        assert_eq!(table.margin(&rules), ms(80));
+        let permit = take(&mut table, &rules, 1, now).unwrap();
+        table.settle(&rules, permit, Settlement::Refused { retry_after: None }, now);
+        let refused_at = now;
+        now += S * 6;
+        while now < refused_at + S * 60 {
+            now = window_of_answers(&mut table, now);
+            let expected = if table.now < refused_at + S * 60 { Duration::ZERO } else { ms(80) };
+            assert_eq!(table.margin(&rules), expected, "{:?} after the refusal", table.now - refused_at);
+        }
+        window_of_answers(&mut table, now);
+        assert_eq!(table.margin(&rules), ms(80));
+    }
+
+    #[test]
     fn the_margin_is_below_the_least_round_trip_by_half_as_much_again_as_the_gap() {
         let mut trips = RoundTrips::default();
         for trip in [90, 100, 84, 82, 200, 80, 86].into_iter().chain(std::iter::repeat_n(300, 18)) {
@@ -597,6 +624,38 @@ mod tests {
         table.settle(&rules, permit, Settlement::Answered, S * 8);
         assert_eq!(take(&mut table, &rules, 2, S * 12 + ms(1)).map(drop), Ok(()));
         assert_eq!(take(&mut table, &rules, 2, S * 12 + ms(1)), Err(S));
+    }
+
+    #[test]
+    fn who_waited_by_another_clock_holds_nobody_back() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        take(&mut table, &rules, 1, S * 1000).unwrap();
+        take(&mut table, &rules, 2, S * 1000).unwrap_err();
+        table.in_flight.clear();
+        table.hold_all(&rules, S * 7);
+        assert!(take(&mut table, &rules, 3, S * 12 + GUARD).is_ok());
+    }
+
+    #[test]
+    fn a_permit_of_a_lost_table_means_nothing_in_another() {
+        let rules = rules(1);
+        let old = take(&mut SlotTable::new(), &rules, 1, S * 10).unwrap();
+        let mut table = SlotTable::new();
+        let new = take(&mut table, &rules, 1, S * 11).unwrap();
+        assert_ne!(old, new);
+        table.settle(&rules, old, Settlement::NotSent, S * 12);
+        assert!(take(&mut table, &rules, 1, S * 12).is_err(), "the new call is still in flight");
+    }
+
+    #[test]
+    fn calls_that_nobody_knew_of_fill_no_more_than_the_slots() {
+        let rules = rules(2);
+        let mut table = SlotTable::new();
+        for number in 1..100 {
+            table.settle(&rules, Permit(number), Settlement::Answered, S * number as u32);
+        }
+        assert_eq!(table.held_until, [98, 99].map(|at| S * (at + 5) + GUARD), "the last ones count");
     }
 
     #[test]
