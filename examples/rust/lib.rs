@@ -10,13 +10,21 @@ use activity_status::{Client, Error, ErrorKind, Settings};
 /// # Errors
 /// Kind `config` if something is missing there.
 pub fn client_from_environment() -> Result<Client, Error> {
+    activity_status_backends::builder(&settings_from_environment()?)?.build()
+}
+
+/// The account that the environment names, and who shares its quota.
+///
+/// # Errors
+/// None: what is missing is found when a client is built.
+pub fn settings_from_environment() -> Result<Settings, Error> {
     let mut settings = Settings::new();
-    for key in ["region", "base_url", "api_key", "access_key", "secret_key"] {
+    for key in ["region", "base_url", "api_key", "access_key", "secret_key", "limiter"] {
         if let Ok(value) = std::env::var(format!("ACTIVITY_STATUS_{}", key.to_uppercase())) {
             settings.set(key, &value)?;
         }
     }
-    settings.builder()?.build()
+    Ok(settings)
 }
 
 /// The exit code that tells a script how it went: 2 for bad input, 3 for the deadline, 4 for the vendor or the network.

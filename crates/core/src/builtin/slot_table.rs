@@ -273,13 +273,17 @@ const CAREFUL: u32 = 12;
 
 impl RoundTrips {
     fn add(&mut self, trip: Duration) {
-        let seen = (self.answers as usize).min(self.least.len());
-        let place = self.least[..seen].partition_point(|other| *other <= trip);
+        let place = self.seen().partition_point(|other| *other <= trip);
         if place < self.least.len() {
             self.least[place..].rotate_right(1);
             self.least[place] = trip;
         }
         self.answers = self.answers.saturating_add(1);
+    }
+
+    /// The least ones, as far as there are so many.
+    fn seen(&self) -> &[Duration] {
+        &self.least[..self.least.len().min(self.answers as usize)]
     }
 
     /// No answer has come sooner after its call.
@@ -393,7 +397,7 @@ fn read_table(from: &mut Reader<'_>) -> Option<SlotTable> {
         let (id, is_submit) = (from.number()?, from.byte()? != 0);
         table.waiting.push(Waiter { id, is_submit, tag: from.number()?, due: from.time()? });
     }
-    let in_order = table.trips.least.is_sorted() && table.waiting.is_sorted_by_key(|waiter| waiter.tag);
+    let in_order = table.trips.seen().is_sorted() && table.waiting.is_sorted_by_key(|waiter| waiter.tag);
     in_order.then_some(table)
 }
 
@@ -693,6 +697,10 @@ mod tests {
     fn bytes_keep_the_table_and_anything_else_is_refused() {
         let rules = rules(5);
         let mut table = SlotTable::new();
+        for _ in 0..10 {
+            after_answers(&mut table, &rules, 1, ms(80));
+            assert_eq!(SlotTable::from_bytes(&table.to_bytes(&rules), &rules).as_ref(), Ok(&table));
+        }
         let now = after_answers(&mut table, &rules, 30, ms(80));
         let permits: Vec<Permit> =
             (0..4).map(|_| take(&mut table, &rules, 1, now + S * 6).unwrap()).collect();
