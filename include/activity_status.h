@@ -36,6 +36,9 @@
  * and to an error of your own on failure alone, so free the last one before you use the variable again. A function that
  * cannot fail takes NULL for a handle, and answers with nothing.
  *
+ * Structs. One that begins with struct_size begins with its _INIT macro, and may grow at its end: a program that was
+ * compiled with an older header gives less, and the library takes the rest as not given.
+ *
  * Texts. An astat_str is UTF-8 with its length; what goes in needs no NUL, what comes out has one besides. Times are
  * in nanoseconds, and such names end in _ns.
  *
@@ -107,6 +110,51 @@ extern "C" {
 #define ASTAT_RESEND_POINTLESS 3
 
 /**
+ * The call sends a job.
+ */
+#define ASTAT_CLASS_SUBMIT 1
+
+/**
+ * The call asks how a job went.
+ */
+#define ASTAT_CLASS_POLL 2
+
+/**
+ * The call asks anything else, such as how long the queue is.
+ */
+#define ASTAT_CLASS_OTHER 3
+
+/**
+ * The call may be sent now: *permit is set.
+ */
+#define ASTAT_GRANTED 1
+
+/**
+ * Not before *wait_ns has passed: the library sleeps so long, and asks again.
+ */
+#define ASTAT_RETRY_AFTER 2
+
+/**
+ * The head of an answer has just arrived.
+ */
+#define ASTAT_SETTLED_ANSWERED 1
+
+/**
+ * The answer was a refusal (429): retry_after_ns is the server's advice when to come back.
+ */
+#define ASTAT_SETTLED_REFUSED 2
+
+/**
+ * The call certainly never left: it does not count.
+ */
+#define ASTAT_SETTLED_NOT_SENT 3
+
+/**
+ * No answer came; the call may still arrive.
+ */
+#define ASTAT_SETTLED_IN_DOUBT 4
+
+/**
  * A time in nanoseconds that is not given: the default.
  */
 #define ASTAT_NS_NONE UINT64_MAX
@@ -127,7 +175,7 @@ extern "C" {
 #define ASTAT_FAILED 3
 
 /**
- * A number that the vendor did not give.
+ * A number that was not given.
  */
 #define ASTAT_NONE UINT64_MAX
 
@@ -164,6 +212,11 @@ typedef struct astat_status astat_status;
 typedef struct astat_submitted astat_submitted;
 
 /**
+ * Where a function of a plug-in says why it failed: see astat_trouble_say. It lasts as long as that one call.
+ */
+typedef struct astat_trouble astat_trouble;
+
+/**
  * A text: UTF-8 bytes and how many there are.
  *
  * Going in, no NUL is needed after it, {NULL, 0} is no text at all, and the library keeps no pointer to it after
@@ -187,6 +240,113 @@ typedef struct {
  * for you.
  */
 typedef int32_t astat_code;
+
+/**
+ * How a quota stands, for all who share it. Begin with ASTAT_SNAPSHOT_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_snapshot): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Slots of calls that count at this moment: in flight, or answered less than a window ago.
+     */
+    uint64_t used;
+    /**
+     * Slots that are free. Some may be kept for those who wait.
+     */
+    uint64_t free;
+    /**
+     * The least time that a call which came now would have to wait, in nanoseconds: 0 if it could go at once.
+     */
+    uint64_t next_free_in_ns;
+    /**
+     * How many callers wait.
+     */
+    uint64_t waiting;
+    /**
+     * How many calls the vendor has refused (429) so far.
+     */
+    uint64_t refused;
+} astat_snapshot;
+
+/**
+ * A limiter of your own: what decides when a call may be sent. Begin with ASTAT_LIMITER_OPS_INIT.
+ *
+ * It only computes, and the library sleeps. It must let no more calls through than the quota in any window, waiting
+ * as told must be enough to get leave, and whoever came first should be served first: astat_conform_limiter checks
+ * all that. A call counts from try_acquire until a window after its settle. If a caller dies in between, settle
+ * never comes: let its permit end by itself, a window after the longest that a call may take (the call_deadline
+ * setting).
+ *
+ * Times are in nanoseconds of one clock for all clients of a process. It is never set back; another process has
+ * another.
+ *
+ * Threads. Any thread may call any of these functions at any time, several at once. A thread waits for one call at a
+ * time and asks again itself, so the calling thread tells who waits. A settle may come on another thread.
+ *
+ * Failures. A function that cannot tell returns a number that is none of its answers, and says why by
+ * astat_trouble_say. The library holds no lock while it calls one. They must return: no longjmp, no C++ exception.
+ * They must not call a function that blocks on a client: it fails with ASTAT_E_REENTRANT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_limiter_ops): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Ends the context: called once, when nothing uses it any more, by whichever thread is the last. NULL: nothing
+     * to do.
+     */
+    void (*destroy)(void *context);
+    /**
+     * May a call of this class (ASTAT_CLASS_*) be sent now? Required.
+     *
+     * Returns ASTAT_GRANTED with a *permit of your own choice, or ASTAT_RETRY_AFTER with *wait_ns, which is more
+     * than 0 (and taken for a millisecond if it is less). After anything else the call is not sent and fails with
+     * ASTAT_E_LIMITER.
+     */
+    int32_t (*try_acquire)(void *context,
+                           int32_t call_class,
+                           uint64_t now_ns,
+                           uint64_t *permit,
+                           uint64_t *wait_ns,
+                           astat_trouble *trouble);
+    /**
+     * The calling thread was told to wait, and has given up. It may come without a wait, too. NULL if you keep no
+     * order.
+     */
+    void (*leave)(void *context);
+    /**
+     * What became of a permit (ASTAT_SETTLED_*), at the moment it is known; once for each permit. Required.
+     *
+     * retry_after_ns is ASTAT_NS_NONE unless the call was refused with an advice. Returns ASTAT_OK. After anything
+     * else the call goes on, and it is for you to err on the side of too few calls.
+     */
+    int32_t (*settle)(void *context,
+                      uint64_t permit,
+                      int32_t how,
+                      uint64_t retry_after_ns,
+                      uint64_t now_ns,
+                      astat_trouble *trouble);
+    /**
+     * How the quota stands: fills out, whose numbers are 0, and returns ASTAT_OK. NULL if you do not say.
+     */
+    int32_t (*snapshot)(void *context, uint64_t now_ns, astat_snapshot *out, astat_trouble *trouble);
+} astat_limiter_ops;
+
+/**
+ * Opens a limiter that keeps a quota of so many calls in a window, in nanoseconds. Limiters of the same number share
+ * one quota, as two processes would; one with another number has nothing to do with them and is unused.
+ *
+ * Returns its functions, which may be the same for all, and its *context; NULL if it cannot be opened.
+ */
+typedef const astat_limiter_ops *(*astat_limiter_open)(void *user,
+                                                       uint32_t number,
+                                                       uint32_t calls,
+                                                       uint64_t window_ns,
+                                                       void **context);
 
 /**
  * A name and a value.
@@ -260,6 +420,11 @@ typedef struct {
  * A pointer that must not be NULL is, a text is not UTF-8, or a struct_size makes no sense. Nothing was sent.
  */
 #define ASTAT_E_ARGUMENT 1102
+
+/**
+ * A function of a plug-in called one that blocks on a client. Nothing was sent.
+ */
+#define ASTAT_E_REENTRANT 1103
 
 /**
  * No connection, or it broke.
@@ -502,6 +667,53 @@ ASTAT_API astat_str astat_config_key(size_t index);
 ASTAT_API astat_str astat_config_key_help(size_t index);
 
 /**
+ * Gives the clients of a configuration a limiter of your own, in place of the limiter setting. All of them share it,
+ * and the settings that tell how slots are kept (quota, strict, submit_share) are then yours to keep. A later one
+ * replaces it.
+ *
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration
+ * and all of its clients are freed or have another limiter, and at once if this function fails. Only where there is
+ * no destroy to be read, because ops is NULL or its struct_size was never set, is it not called.
+ *
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks a function that is required. With a limiter setting besides,
+ * astat_client_new fails with ASTAT_E_CONFIG.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_limiter(astat_config *config,
+                                    const astat_limiter_ops *ops,
+                                    void *context,
+                                    astat_error **err);
+
+/**
+ * Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
+ * message of the caller's error, with the client's keys masked. The text is copied; a later one replaces it. Only
+ * the thread that the function was called in may use trouble, and not after it has returned. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_trouble_say(astat_trouble *trouble,
+                       astat_str message);
+
+/**
+ * Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
+ * than the quota in any window, waiting as told is enough, a refusal slows all, a caller that dies frees its slot,
+ * no one starves, and more.
+ *
+ * open makes the limiters, with user as it is given here; each is destroyed before this function returns. Their
+ * times are those of a clock that jumps, so nothing waits. longest_call_ns is how long a call may take before the
+ * limiter holds its caller for dead; ASTAT_NS_NONE is a minute, the call_deadline unless it is set.
+ *
+ * ASTAT_OK if it passes. ASTAT_E_LIMITER if it does not: the message says which check failed and what the limiter
+ * did.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_conform_limiter(astat_limiter_open open,
+                                 void *user,
+                                 uint64_t longest_call_ns,
+                                 astat_error **err);
+
+/**
  * Makes a client of a configuration, which it copies. No connection is made yet.
  *
  * *out is the client; free it with astat_client_free. ASTAT_E_CONFIG for a setting that is missing or makes no sense.
@@ -590,6 +802,19 @@ astat_code astat_client_metrics(const astat_client *client,
                                 astat_str operation,
                                 astat_metrics **out,
                                 astat_error **err);
+
+/**
+ * How the quota stands, for all who share this client's limiter.
+ *
+ * *out begins with ASTAT_SNAPSHOT_INIT, and is filled on success alone. Its numbers are ASTAT_NONE, and its time is
+ * ASTAT_NS_NONE, if a limiter of your own does not say. It blocks only as long as the limiter needs: a moment, but for
+ * one on a server. ASTAT_E_LIMITER if it cannot tell.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_client_snapshot(const astat_client *client,
+                                 astat_snapshot *out,
+                                 astat_error **err);
 
 /**
  * Ends the answer to a submit, and with it its text. NULL is nothing to do. The job goes on.
@@ -739,6 +964,13 @@ ASTAT_INLINE astat_str astat_cstr(const char *text)
 
 /** Options as if none were given: astat_submit_options options = ASTAT_SUBMIT_OPTIONS_INIT; */
 #define ASTAT_SUBMIT_OPTIONS_INIT {sizeof(astat_submit_options), NULL, 0, {NULL, 0}}
+
+/** A snapshot to be filled: astat_snapshot snapshot = ASTAT_SNAPSHOT_INIT; */
+#define ASTAT_SNAPSHOT_INIT \
+    {sizeof(astat_snapshot), ASTAT_NONE, ASTAT_NONE, ASTAT_NS_NONE, ASTAT_NONE, ASTAT_NONE}
+
+/** A limiter that has no function yet: astat_limiter_ops ops = ASTAT_LIMITER_OPS_INIT; */
+#define ASTAT_LIMITER_OPS_INIT {sizeof(astat_limiter_ops), NULL, NULL, NULL, NULL, NULL}
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
-/* What the examples share: a client set up from the environment, and what to do when something fails. */
+/* What the examples share: a client set up from the environment, and what to do when something fails. All of it is
+ * inline, for not every example uses all of it. */
 #ifndef ENVIRONMENT_H
 #define ENVIRONMENT_H
 
@@ -11,7 +12,7 @@
 enum { ALL_ANSWERED = 0, SOME_FAILED = 1, WRONG_INPUT = 2, TOO_LATE = 3, NO_ANSWER = 4 };
 
 /* Says what went wrong, ends the error, and returns the exit code for it. */
-static int report(astat_error *error)
+static inline int report(astat_error *error)
 {
     int exit_code = NO_ANSWER;
     switch (astat_error_code(error)) {
@@ -24,14 +25,14 @@ static int report(astat_error *error)
     return exit_code;
 }
 
-/* A client for the account that the ACTIVITY_STATUS_* variables name. */
-static astat_code client_from_environment(astat_client **client, astat_error **error)
+/* A configuration for the account, and the limiter, that the ACTIVITY_STATUS_* variables name. */
+static inline astat_code config_from_environment(astat_config *config, astat_error **error)
 {
     static const char *const settings[][2] = {
         {"region", "ACTIVITY_STATUS_REGION"},
         {"base_url", "ACTIVITY_STATUS_BASE_URL"},
+        {"limiter", "ACTIVITY_STATUS_LIMITER"},
     };
-    astat_config *config = astat_config_new();
     size_t i;
     astat_code code = astat_config_set_keys(config, astat_cstr(getenv("ACTIVITY_STATUS_API_KEY")),
                                             astat_cstr(getenv("ACTIVITY_STATUS_ACCESS_KEY")),
@@ -42,6 +43,15 @@ static astat_code client_from_environment(astat_client **client, astat_error **e
         if (value)
             code = astat_config_set(config, astat_cstr(settings[i][0]), astat_cstr(value), error);
     }
+    return code;
+}
+
+/* A client for them. */
+static inline astat_code client_from_environment(astat_client **client, astat_error **error)
+{
+    astat_config *config = astat_config_new();
+    astat_code code = config_from_environment(config, error);
+
     if (code == ASTAT_OK)
         code = astat_client_new(config, client, error);
     astat_config_free(config);
@@ -49,7 +59,7 @@ static astat_code client_from_environment(astat_client **client, astat_error **e
 }
 
 /* Prints a status as one line, and returns the exit code for it. */
-static int show(const astat_status *status)
+static inline int show(const astat_status *status)
 {
     printf("%s  %s  %s: %s\n", astat_status_request_id(status).ptr, astat_status_outcome_name(status).ptr,
            astat_status_state(status).ptr, astat_status_reason(status).ptr);

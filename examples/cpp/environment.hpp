@@ -57,8 +57,8 @@ Handle call(Function function, Arguments... arguments)
     return Handle(result);
 }
 
-// A client for the account that the ACTIVITY_STATUS_* variables name.
-inline Client client_from_environment()
+// A configuration for the account, and the limiter, that the ACTIVITY_STATUS_* variables name.
+inline Config config_from_environment()
 {
     Config config(astat_config_new());
     astat_error *error = nullptr;
@@ -73,7 +73,14 @@ inline Client client_from_environment()
     };
     setting(ASTAT_LIT("region"), "ACTIVITY_STATUS_REGION");
     setting(ASTAT_LIT("base_url"), "ACTIVITY_STATUS_BASE_URL");
-    return call<Client>(astat_client_new, config.get());
+    setting(ASTAT_LIT("limiter"), "ACTIVITY_STATUS_LIMITER");
+    return config;
+}
+
+// A client for them.
+inline Client client_from_environment()
+{
+    return call<Client>(astat_client_new, config_from_environment().get());
 }
 
 // Prints a status as one line, and returns the exit code for it.

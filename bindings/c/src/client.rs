@@ -8,12 +8,13 @@ use activity_status::{Client, Operation, RequestId, Submission, WaitOptions};
 use crate::code::astat_code;
 use crate::config::astat_config;
 use crate::error::{Failure, astat_error};
+use crate::limiter::astat_snapshot;
 use crate::metrics::astat_metrics;
 use crate::options::{self, Options};
 use crate::status::astat_status;
 use crate::submitted::astat_submitted;
 use crate::text::astat_str;
-use crate::{guard, handle};
+use crate::{guard, handle, limiter};
 
 /// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
 /// they are made in, and draw on one quota.
@@ -78,8 +79,16 @@ pub unsafe extern "C" fn astat_client_new(
     unsafe {
         guard::call(out, err, || {
             let config = handle::lend(config, "config")?;
-            let client = activity_status_backends::builder(&config.settings)?.build()?;
-            Ok(astat_client { client, operations: config.operations.clone() })
+            let builder = match &config.limiter {
+                None => activity_status_backends::builder(&config.settings)?,
+                Some(_) if config.settings.get("limiter").is_some() => {
+                    return Err(Failure::config(
+                        "both the limiter setting and a limiter of the program's are given; give one of them",
+                    ));
+                }
+                Some(limiter) => config.settings.builder()?.limiter(limiter.clone()),
+            };
+            Ok(astat_client { client: builder.build()?, operations: config.operations.clone() })
         })
     }
 }
@@ -122,7 +131,7 @@ pub unsafe extern "C" fn astat_client_submit(
     // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
     unsafe {
         guard::call(out, err, || {
-            let client = handle::lend(client, "client")?;
+            let client = lend(client)?;
             let operation = client.operation(operation.read("operation")?)?;
             let options = options::read(options)?;
             let submission = options.applied(Submission::from(body.read("body")?))?;
@@ -150,7 +159,7 @@ pub unsafe extern "C" fn astat_client_status(
     // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
     unsafe {
         guard::call(out, err, || {
-            let client = handle::lend(client, "client")?;
+            let client = lend(client)?;
             let operation = client.operation(operation.read("operation")?)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
             let status = client.client.status(&operation, &id);
@@ -180,7 +189,7 @@ pub unsafe extern "C" fn astat_client_wait(
     // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
     unsafe {
         guard::call(out, err, || {
-            let client = handle::lend(client, "client")?;
+            let client = lend(client)?;
             let operation = client.operation(operation.read("operation")?)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
             let options = options::read(options)?.given();
@@ -206,12 +215,50 @@ pub unsafe extern "C" fn astat_client_metrics(
     // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
     unsafe {
         guard::call(out, err, || {
-            let client = handle::lend(client, "client")?;
+            let client = lend(client)?;
             let operation = client.operation(operation.read("operation")?)?;
             let metrics = client.client.metrics(&operation);
             metrics.map(astat_metrics::from).map_err(|error| Failure::of(&error, &operation))
         })
     }
+}
+
+/// How the quota stands, for all who share this client's limiter.
+///
+/// *out begins with ASTAT_SNAPSHOT_INIT, and is filled on success alone. Its numbers are ASTAT_NONE, and its time is
+/// ASTAT_NS_NONE, if a limiter of your own does not say. It blocks only as long as the limiter needs: a moment, but for
+/// one on a server. ASTAT_E_LIMITER if it cannot tell.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_client_snapshot(
+    client: *const astat_client,
+    out: *mut astat_snapshot,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, structs and out parameters.
+    unsafe {
+        guard::change(err, || {
+            let client = lend(client)?;
+            options::room(out)?;
+            options::fill(out, &client.client.snapshot()?.into());
+            Ok(())
+        })
+    }
+}
+
+/// A time that is given: as long as can be said, 584 years, if it is longer.
+pub(crate) fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(ASTAT_NS_NONE - 1)
+}
+
+/// Borrows a client for a call that may block.
+///
+/// # Safety
+/// As [`handle::lend`].
+unsafe fn lend<'a>(client: *const astat_client) -> Result<&'a astat_client, Failure> {
+    limiter::outside()?;
+    // SAFETY: the caller's promise is ours.
+    unsafe { handle::lend(client, "client") }
 }
 
 impl astat_client {

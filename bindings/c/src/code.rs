@@ -17,6 +17,8 @@ pub const ASTAT_OK: astat_code = 0;
 pub const ASTAT_E_CONFIG: astat_code = 1101;
 /// A pointer that must not be NULL is, a text is not UTF-8, or a struct_size makes no sense. Nothing was sent.
 pub const ASTAT_E_ARGUMENT: astat_code = 1102;
+/// A function of a plug-in called one that blocks on a client. Nothing was sent.
+pub const ASTAT_E_REENTRANT: astat_code = 1103;
 
 /// No connection, or it broke.
 pub const ASTAT_E_TRANSPORT: astat_code = 1201;
@@ -70,6 +72,7 @@ const CODES: &[(astat_code, &CStr)] = &[
     (ASTAT_OK, c"ok"),
     (ASTAT_E_CONFIG, c"config"),
     (ASTAT_E_ARGUMENT, c"argument"),
+    (ASTAT_E_REENTRANT, c"reentrant"),
     (ASTAT_E_TRANSPORT, c"transport"),
     (ASTAT_E_TIMED_OUT, c"timed_out"),
     (ASTAT_E_MALFORMED, c"malformed"),
@@ -104,7 +107,7 @@ mod tests {
             CODES[1..].iter().map(|(code, word)| (word.to_str().unwrap().to_owned(), *code)).collect();
         assert_eq!(constants, words);
         let kinds = ErrorKind::ALL.iter().map(|kind| kind.as_str().to_owned());
-        let ours = ["argument", "panic"].map(str::to_owned);
+        let ours = ["argument", "reentrant", "panic"].map(str::to_owned);
         assert_eq!(words.into_keys().collect::<BTreeSet<_>>(), kinds.chain(ours).collect());
     }
 

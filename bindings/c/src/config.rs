@@ -1,11 +1,12 @@
 //! Settings, and the operations besides the known ones.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use activity_status::{Operation, Settings};
 
 use crate::code::astat_code;
 use crate::error::astat_error;
+use crate::limiter::Plugged;
 use crate::text::{Text, astat_str};
 use crate::{guard, handle};
 
@@ -13,6 +14,7 @@ use crate::{guard, handle};
 pub struct astat_config {
     pub(crate) settings: Settings,
     pub(crate) operations: Vec<Operation>,
+    pub(crate) limiter: Option<Arc<Plugged>>,
 }
 
 /// Begins a configuration with no setting: a region or a base_url, and an API key must be given.
@@ -21,7 +23,7 @@ pub struct astat_config {
 #[unsafe(no_mangle)]
 pub extern "C" fn astat_config_new() -> *mut astat_config {
     guard::quiet(std::ptr::null_mut(), || {
-        handle::give_owned(astat_config { settings: Settings::new(), operations: Vec::new() })
+        handle::give_owned(astat_config { settings: Settings::new(), operations: Vec::new(), limiter: None })
     })
 }
 

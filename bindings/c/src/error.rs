@@ -1,11 +1,15 @@
 //! What went wrong, as a handle.
 
+use std::fmt;
 use std::sync::Arc;
 
 use activity_status::{Error, Operation, RequestId, Resend};
 use serde_json::Value;
 
-use crate::code::{self, ASTAT_E_ARGUMENT, ASTAT_E_PANIC, ASTAT_OK, astat_code};
+use crate::code::{
+    self, ASTAT_E_ARGUMENT, ASTAT_E_CONFIG, ASTAT_E_LIMITER, ASTAT_E_PANIC, ASTAT_E_REENTRANT, ASTAT_OK,
+    astat_code,
+};
 use crate::status::astat_status;
 use crate::text::{Text, astat_str};
 use crate::{guard, handle};
@@ -158,6 +162,23 @@ impl Failure {
         Failure::ours(ASTAT_E_ARGUMENT, "argument", message, Resend::Pointless)
     }
 
+    /// Settings that contradict each other in a way that the core cannot see.
+    pub(crate) fn config(message: &str) -> Self {
+        Failure::ours(ASTAT_E_CONFIG, "config", message, Resend::Pointless)
+    }
+
+    /// A limiter that is not what it should be.
+    pub(crate) fn limiter(message: &str) -> Self {
+        Failure::ours(ASTAT_E_LIMITER, "limiter", message, Resend::Pointless)
+    }
+
+    /// A plug-in would wait for the call that waits for it.
+    pub(crate) fn reentrant() -> Self {
+        let message =
+            "a function of a plug-in called one that blocks on a client; let another thread do that";
+        Failure::ours(ASTAT_E_REENTRANT, "reentrant", message, Resend::Pointless)
+    }
+
     /// A bug of ours. A submit may have been sent before it showed.
     pub(crate) fn panic(text: &str) -> Self {
         let message = format!("a bug in the library: {text}");
@@ -218,6 +239,12 @@ impl Failure {
             last_status: None,
             json: json.as_str().into(),
         }))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.message.as_str())
     }
 }
 

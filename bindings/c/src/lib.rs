@@ -21,6 +21,8 @@ mod error;
 
 mod config;
 
+mod limiter;
+
 mod client;
 
 mod submitted;

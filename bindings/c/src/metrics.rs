@@ -2,7 +2,7 @@
 
 use activity_status::QueueMetrics;
 
-use crate::client::ASTAT_NS_NONE;
+use crate::client::{ASTAT_NS_NONE, ns};
 use crate::text::{Text, astat_str};
 use crate::{guard, handle};
 
@@ -14,7 +14,7 @@ pub struct astat_metrics {
     raw: Text,
 }
 
-/// A number that the vendor did not give.
+/// A number that was not given.
 pub const ASTAT_NONE: u64 = u64::MAX;
 
 /// Ends metrics, and with them their text. NULL is nothing to do.
@@ -54,10 +54,6 @@ pub unsafe extern "C" fn astat_metrics_raw(metrics: *const astat_metrics) -> ast
 
 impl From<QueueMetrics> for astat_metrics {
     fn from(metrics: QueueMetrics) -> Self {
-        // A delay beyond what fits in 64 bits (584 years) is as long as can be said.
-        let ns = |delay: std::time::Duration| {
-            u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX - 1)
-        };
         astat_metrics {
             pending: metrics.pending().unwrap_or(ASTAT_NONE),
             max_delay_ns: metrics.max_delay().map_or(ASTAT_NS_NONE, ns),

@@ -51,6 +51,46 @@ pub(crate) unsafe fn read<T: Options>(options: *const T) -> Result<T, Failure> {
     Ok(read)
 }
 
+/// Does the struct say that it is at least this long, and no longer than any will be?
+///
+/// # Safety
+/// `options` points to its size.
+pub(crate) unsafe fn reaches<T: Options>(options: *const T, end: usize) -> bool {
+    // SAFETY: the size is its first member.
+    (end..=LARGEST).contains(&unsafe { options.cast::<usize>().read() })
+}
+
+/// Checks a struct that is to be filled before anything is done for it; [`fill`] then cannot fail.
+///
+/// # Safety
+/// `out` is NULL, or points to as many bytes as its first member says.
+pub(crate) unsafe fn room<T: Options>(out: *const T) -> Result<(), Failure> {
+    if out.is_null() {
+        return Err(Failure::argument("out is NULL"));
+    }
+    // SAFETY: the caller's promise is ours.
+    if unsafe { reaches(out, T::ENDS[0]) } {
+        return Ok(());
+    }
+    Err(Failure::argument(&format!("{}: struct_size was not set; begin with its _INIT macro", T::NAME)))
+}
+
+/// Fills the members that the caller's header knows; those that only a newer one knows stay as they are.
+///
+/// # Safety
+/// `out` has [`room`] and may be written.
+pub(crate) unsafe fn fill<T: Options>(out: *mut T, with: &T) {
+    let size = size_of::<usize>();
+    // SAFETY: the size is its first member.
+    let given = unsafe { out.cast::<usize>().read() };
+    let known = T::ENDS.iter().copied().filter(|end| *end <= given).max().unwrap_or(size);
+    // SAFETY: `known` is at most the size of either, and the caller keeps its own size.
+    unsafe {
+        let from = std::ptr::from_ref(with).cast::<u8>().add(size);
+        std::ptr::copy_nonoverlapping(from, out.cast::<u8>().add(size), known - size);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,6 +63,11 @@ impl From<&'static CStr> for astat_str {
 pub(crate) struct Text(Option<Box<str>>);
 
 impl Text {
+    /// The text, empty if there is none.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_deref().and_then(|text| text.strip_suffix('\0')).unwrap_or_default()
+    }
+
     /// The text as its owner lends it.
     pub(crate) fn view(&self) -> astat_str {
         match &self.0 {

@@ -83,6 +83,8 @@ fn header(run: &mut Run, tools: &Tools) {
 pub(crate) fn test(run: &mut Run, built: &Built, address: &Address) {
     let surface = Step::new(built.program("surface")).args([&address.url]).envs(&address.environment());
     run.step("tests/c/surface.c", surface);
+    let quota = Step::new(built.program("quota")).args(["10", "4"]).envs(&address.environment());
+    run.step("tests/c/quota.c", quota);
 }
 
 pub(crate) fn examples(run: &mut Run, built: &Built, address: &Address) {
@@ -109,6 +111,9 @@ pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
         ("submit_and_wait", address.arguments("submit_and_wait")),
         ("submit_and_wait-cpp", address.arguments("submit_and_wait")),
         ("status", address.arguments("status")),
+        ("own_limiter", address.arguments("status")),
+        ("own_limiter-cpp", address.arguments("status")),
+        ("quota", vec!["10".to_owned(), "4".to_owned()]),
     ] {
         let checked = Step::new("valgrind")
             .args(flags)
