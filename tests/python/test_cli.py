@@ -119,6 +119,20 @@ def test_the_example_that_submits_and_waits(vendor: Vendor, tmp_path: Path) -> N
     assert code == 4 and "look in the CRM" in err
 
 
+def test_the_example_with_a_limiter_of_its_own(vendor: Vendor) -> None:
+    program = (sys.executable, EXAMPLES / "own_limiter.py")
+    code, out, err = run(vendor, *program, "one", "two", "three")
+    assert (code, err) == (0, "")
+    checked, *answers, snapshot = out.splitlines()
+    assert checked == "every check passed"
+    assert answers == ["one  succeeded", "two  succeeded", "three  succeeded"]
+    assert snapshot == "Snapshot(used=3, free=22, next_free_in=0.0, waiting=0, refused=0)"
+    assert run(vendor, *program)[0] == 2
+    vendor.answer = lambda seen: Answer(b"", 401)
+    code, _, err = run(vendor, *program, "one")
+    assert code == 4 and "keys" in err
+
+
 def test_the_programs_of_the_readme(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,12 +13,16 @@ from conftest import Answer, Vendor, status_answer
 
 from activity_status import (
     Client,
+    Granted,
+    Job,
     JobFailedError,
     MalformedError,
     Metrics,
-    Job,
     Operation,
     Outcome,
+    RetryAfter,
+    Settlement,
+    Snapshot,
     Status,
 )
 
@@ -52,6 +56,11 @@ VALUES: list[Callable[[], Any]] = [
     lambda: Operation("lead.update"),
     lambda: TASKS,
     lambda: Outcome.FAILED,
+    lambda: Granted(7),
+    lambda: RetryAfter(1 / 3),
+    lambda: Settlement("in_doubt"),
+    lambda: Settlement("refused", 1 / 3),
+    lambda: Snapshot(3, 22, 1 / 3, 1, 2**40),
     metrics,
 ]
 
@@ -82,6 +91,9 @@ def test_values_that_differ_are_not_equal() -> None:
     assert Job(ID) != Job("another") and Job(ID) != Job(ID, "lead.update") and Job(ID) != ID
     assert Operation("lead.update") != Operation("lead.capture")
     assert TASKS != Operation.custom("task.create", "/task/create")
+    assert Granted(1) != Granted(2) and RetryAfter(1) != RetryAfter(2) and Granted(1) != RetryAfter(1)
+    assert Settlement("refused") != Settlement("refused", 1.0) != Settlement("refused", 2.0)
+    assert Snapshot(1, 2, 0.0) != Snapshot(1, 2, 0.5) != Snapshot(1, 2, 0.5, 1)
 
 
 def test_a_pickled_status_keeps_the_id_that_was_asked(client: Client, vendor: Vendor) -> None:

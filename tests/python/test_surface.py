@@ -75,7 +75,7 @@ def test_everything_public_is_documented_and_exported() -> None:
         found = getattr(activity_status, name)
         if inspect.isclass(found):
             assert found.__doc__ and found.__module__.startswith("activity_status"), name
-    assert {"Client", "Job", "Metrics", "Operation", "Outcome", "Status"} < set(activity_status.__all__)
+    assert {"Client", "Job", "Limiter", "Metrics", "Operation", "Outcome", "Snapshot", "Status"} < set(activity_status.__all__)
 
 
 def test_the_import_brings_little_with_it() -> None:

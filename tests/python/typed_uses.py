@@ -1,7 +1,7 @@
 """Uses of the package that type checkers read and nobody runs. Where a line is wrong, the checker has to say so."""
 
 from datetime import timedelta
-from typing import Any, Literal, Optional
+from typing import Any, Literal, Optional, Union
 
 from typing_extensions import assert_type
 
@@ -9,14 +9,21 @@ import activity_status
 from activity_status import (
     ActivityStatusError,
     Client,
+    Clock,
+    Granted,
     InDoubtError,
     Job,
     JobFailedError,
+    Limiter,
     Metrics,
     Operation,
     Outcome,
+    RetryAfter,
+    Settlement,
+    Snapshot,
     Status,
 )
+from activity_status.testing import check_limiter
 
 client = Client(region="in", api_key="k", quota=(25, 5.0), call_deadline=timedelta(minutes=1), proxy=None)
 other = Client.from_env(
@@ -55,6 +62,46 @@ def of_metrics(metrics: Metrics) -> None:
     assert_type(metrics.rate_per_minute, Optional[float])
 
 
+class OwnLimiter:
+    """With what it may have besides, and names of its own."""
+
+    def try_acquire(self, what_for: str, clock: Clock) -> Union[Granted, RetryAfter]:
+        assert_type(clock.now(), float)
+        return Granted(7) if what_for == "submit" else RetryAfter(0.5)
+
+    def settle(self, number: int, settlement: Settlement, clock: Clock) -> None:
+        assert_type(settlement.how, Literal["answered", "refused", "not_sent", "in_doubt"])
+        assert_type(settlement.retry_after, Optional[float])
+
+    def leave(self) -> None:
+        pass
+
+    def snapshot(self, clock: Clock) -> Optional[Snapshot]:
+        return Snapshot(1, 24, next_free_in=0.0)
+
+
+class HalfALimiter:
+    def try_acquire(self, call_class: str, clock: Clock) -> Granted:
+        return Granted(1)
+
+
+class WrongLimiter(HalfALimiter):
+    def settle(self, permit: str, settlement: Settlement, clock: Clock) -> None:
+        pass
+
+
+def of_limiters(own: Limiter) -> None:
+    Client(region="in", api_key="k", limiter=OwnLimiter())
+    Client.from_env(limiter="file:/run/quota", limiter_away="5/5s", strict=True, submit_share=20)
+    check_limiter(lambda number, calls, window: OwnLimiter(), window=2.0, longest_call=timedelta(minutes=1))
+    assert_type(client.snapshot(), Optional[Snapshot])
+    snapshot = client.snapshot()
+    if snapshot:
+        assert_type(snapshot.used, int)
+        assert_type(snapshot.next_free_in, float)
+    assert_type(own.try_acquire("poll", Clock), Union[Granted, RetryAfter])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def of_errors() -> None:
     try:
         client.submit({})
@@ -77,5 +124,11 @@ def what_is_wrong(status: Status) -> None:
     client.wait("id", timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.submit(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.submit({1, 2})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(limiter=HalfALimiter())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(limiter=WrongLimiter())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    own: Limiter = object()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    Settlement("sent")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RetryAfter("1s")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    check_limiter(OwnLimiter)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     status.state = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     status.stat  # type: ignore[attr-defined]  # pyright: ignore

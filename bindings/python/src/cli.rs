@@ -8,7 +8,7 @@ use std::time::Duration;
 use activity_status_cli::Stop;
 use pyo3::prelude::*;
 
-use crate::signals::{SLICE, arrived, detached, watched};
+use crate::signals::{SLICE, arrived, detached};
 
 /// How long a command that was interrupted may take to print what is still open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         match told.recv_timeout(patience) {
             Ok(code) => return Ok(code),
             Err(RecvTimeoutError::Timeout) if patience == SLICE => {
-                if watched() && arrived() {
+                if arrived() {
                     stop.trigger();
                     patience = LAST_WORDS;
                 }

@@ -3,14 +3,17 @@ use std::{mem, process};
 
 use activity_status as core;
 use activity_status::builtin::SystemClock;
+use activity_status::plugin::Event;
 use activity_status::{Endpoint, Settings, Submission, WaitOptions};
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyType};
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
 use crate::clock::SignalClock;
 use crate::errors;
 use crate::job::Job;
+use crate::limiter::{self, PyLimiter, Snapshot};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::signals::blocking;
@@ -22,7 +25,7 @@ use crate::transport::SignalTransport;
 ///
 /// Every method blocks the calling thread only: other threads run meanwhile, and may use the same client, which keeps
 /// one quota for all of them. Ctrl-C ends a call at once. Use it as a context manager, or close it, or leave it to the
-/// garbage collector. After a fork the child has connections and a quota of its own.
+/// garbage collector. After a fork the child has connections of its own, and a quota of its own unless that is shared.
 ///
 /// Times are seconds, a timedelta, or a text such as "90s"; None is the default.
 ///
@@ -32,6 +35,11 @@ use crate::transport::SignalTransport;
 /// - base_url: the address of the Async API: https, or http on this machine.
 /// - key_placement: where a submit carries its two keys: "headers" (default) or "query".
 /// - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
+/// - limiter: who shares the quota: "process" (default: the threads that share this client), "file:PATH" (every program
+///   of this machine that names the file), "redis://HOST:PORT" (many machines), or a Limiter of your own.
+/// - limiter_away: while Redis is away: "refuse" (default), or a quota of one's own meanwhile, such as "5/5s".
+/// - strict: True: hold each slot for a whole window after the answer. Default False: an estimated margin less.
+/// - submit_share: of a hundred calls, when submits and questions both wait, so many are submits: 50.
 /// - call_deadline: the longest that one call may take with all its waits and attempts: 60 s.
 /// - max_attempts: how often a call that is safe to repeat is tried: 5.
 /// - accept_duplicates: True: also send a submit again when it may have arrived.
@@ -48,6 +56,8 @@ pub(crate) struct Client {
 /// The client that the calls go through, and the process that made it.
 struct Open {
     client: Arc<core::Client>,
+    /// A limiter of the program's own, if it gave one.
+    own: Option<Arc<PyLimiter>>,
     process: u32,
 }
 
@@ -56,8 +66,9 @@ impl Client {
     #[new]
     #[pyo3(signature = (
         *, api_key=None, access_key=None, secret_key=None, region=None, base_url=None, key_placement=None, quota=None,
-        call_deadline=None, max_attempts=None, accept_duplicates=None, resolve_timeout=None, connect_timeout=None,
-        send_timeout=None, head_timeout=None, body_timeout=None, proxy=None,
+        limiter=None, limiter_away=None, strict=None, submit_share=None, call_deadline=None, max_attempts=None,
+        accept_duplicates=None, resolve_timeout=None, connect_timeout=None, send_timeout=None, head_timeout=None,
+        body_timeout=None, proxy=None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords, one for each setting")]
     fn new(
@@ -69,6 +80,10 @@ impl Client {
         base_url: Option<String>,
         key_placement: Option<String>,
         quota: Option<Quota>,
+        limiter: Option<&Bound<'_, PyAny>>,
+        limiter_away: Option<Quota>,
+        strict: Option<bool>,
+        submit_share: Option<i64>,
         call_deadline: Option<Time>,
         max_attempts: Option<i64>,
         accept_duplicates: Option<bool>,
@@ -80,6 +95,11 @@ impl Client {
         proxy: Option<String>,
     ) -> PyResult<Self> {
         let time = |given: Option<Time>| given.map(|time| time.0);
+        let (place, own) = match limiter {
+            Some(place) if place.is_instance_of::<PyString>() => (Some(place.extract()?), None),
+            Some(own) => (None, Some(Arc::new(PyLimiter::new(own, Arc::new(clock()))?))),
+            None => (None, None),
+        };
         let given = [
             ("api_key", api_key),
             ("access_key", access_key),
@@ -88,6 +108,10 @@ impl Client {
             ("base_url", base_url),
             ("key_placement", key_placement),
             ("quota", quota.map(|quota| quota.0)),
+            ("limiter", place),
+            ("limiter_away", limiter_away.map(|quota| quota.0)),
+            ("strict", strict.map(|strict| strict.to_string())),
+            ("submit_share", submit_share.map(|share| share.to_string())),
             ("call_deadline", time(call_deadline)),
             ("max_attempts", max_attempts.map(|attempts| attempts.to_string())),
             ("accept_duplicates", accept_duplicates.map(|accept| accept.to_string())),
@@ -98,13 +122,23 @@ impl Client {
             ("body_timeout", time(body_timeout)),
             ("proxy", proxy),
         ];
-        Client::with(&given).map_err(|error| errors::raised(py, &error, None))
+        let of_ours = |name: &str| ["quota", "limiter_away", "strict", "submit_share"].contains(&name);
+        let unused = given.iter().find(|(name, value)| own.is_some() && of_ours(name) && value.is_some());
+        if let Some((name, _)) = unused {
+            let what =
+                format!("{name} is for the limiters of this package, and yours keeps a quota of its own");
+            return Err(errors::new(py, core::ErrorKind::Config, &what));
+        }
+        let (settings, endpoint) = settings(&given).map_err(|error| errors::raised(py, &error, None))?;
+        let client = connected(py, &settings, own.as_ref())?;
+        let open = Mutex::new(Some(Open { client, own, process: process::id() }));
+        Ok(Client { settings, endpoint, open })
     }
 
-    /// A client with the keys and the address of the environment.
+    /// A client with the keys, the address and the limiter of the environment.
     ///
-    /// They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL, each after the prefix. What is given here goes
-    /// before; a variable that is empty counts as none.
+    /// They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION, BASE_URL and LIMITER, each after the prefix. What is given
+    /// here goes before; a variable that is empty counts as none.
     #[classmethod]
     #[pyo3(signature = (prefix=None, **overrides), text_signature = "($cls, prefix='ACTIVITY_STATUS_', **overrides)")]
     fn from_env<'py>(
@@ -117,7 +151,7 @@ impl Client {
         let environment = py.import("os")?.getattr("environ")?;
         let options = overrides.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
         let addressed = options.contains("region")? || options.contains("base_url")?;
-        for name in ["api_key", "access_key", "secret_key", "region", "base_url"] {
+        for name in ["api_key", "access_key", "secret_key", "region", "base_url", "limiter"] {
             let variable = format!("{prefix}{}", name.to_ascii_uppercase());
             let value = environment.call_method1("get", (variable,))?;
             let is_address = name == "region" || name == "base_url";
@@ -164,7 +198,7 @@ impl Client {
         if let Some(tail) = path_tail {
             submission = submission.path_tail(&tail);
         }
-        let id = blocking(py, &operation, || client.submit(&operation, &submission))?;
+        let id = blocking(py, Some(&operation), || client.submit(&operation, &submission))?;
         Ok(Job { id, operation })
     }
 
@@ -180,7 +214,7 @@ impl Client {
     ) -> PyResult<Status> {
         let client = self.open(py)?;
         let Job { id, operation } = Job::given(request_id, operation)?;
-        let status = blocking(py, &operation, || client.status(&operation, &id))?;
+        let status = blocking(py, Some(&operation), || client.status(&operation, &id))?;
         Ok(Status::new(status, operation))
     }
 
@@ -214,7 +248,7 @@ impl Client {
         if let Some(pause) = longest_pause {
             options = options.longest_pause(pause.read(py)?);
         }
-        let status = blocking(py, &operation, || client.wait(&operation, &id, &options))?;
+        let status = blocking(py, Some(&operation), || client.wait(&operation, &id, &options))?;
         Ok(Status::new(status, operation))
     }
 
@@ -223,12 +257,20 @@ impl Client {
     fn metrics(&self, py: Python<'_>, operation: Option<&Bound<'_, PyAny>>) -> PyResult<Metrics> {
         let client = self.open(py)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
-        blocking(py, &operation, || client.metrics(&operation)).map(Metrics)
+        blocking(py, Some(&operation), || client.metrics(&operation)).map(Metrics)
+    }
+
+    /// How the quota stands, for all who share this client's limiter. None if the limiter does not say.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Option<Snapshot>> {
+        let client = self.open(py)?;
+        Ok(blocking(py, None, || client.snapshot())?.map(Snapshot::from))
     }
 
     /// Lets go of the connections. Calls that are under way end as they would; a later one raises ConfigError.
     fn close(&self) {
-        *self.lock() = None;
+        // Dropped when the lock is free: the end of a limiter of the program's own may run code that uses this client.
+        let open = self.lock().take();
+        drop(open);
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -254,33 +296,40 @@ impl Client {
         let why = "a Client holds keys and connections, and is neither pickled nor copied: make one in each process";
         Err(PyTypeError::new_err(why))
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Whoever has the lock uses the client, which is no garbage then.
+        let open = self.open.try_lock().ok();
+        let own = open.as_ref().and_then(|open| open.as_ref()?.own.as_ref());
+        own.map_or(Ok(()), |own| visit.call(&own.object))
+    }
+
+    fn __clear__(&self) {
+        self.close();
+    }
 }
 
 impl Client {
-    fn with(given: &[(&str, Option<String>)]) -> Result<Self, core::Error> {
-        let mut settings = Settings::new();
-        for (name, value) in given {
-            if let Some(value) = value {
-                settings.set(name, value)?;
-            }
-        }
-        let client = connected(&settings)?;
-        let open = Mutex::new(Some(Open { client, process: process::id() }));
-        Ok(Client { endpoint: settings.endpoint()?, settings, open })
-    }
-
     /// The client for a call, unless it was closed.
     fn open(&self, py: Python<'_>) -> PyResult<Arc<core::Client>> {
-        let mut open = self.lock();
-        let Some(open) = open.as_mut() else {
-            return Err(errors::new(py, core::ErrorKind::Config, "the client is closed; nothing was sent"));
+        let closed = || errors::new(py, core::ErrorKind::Config, "the client is closed; nothing was sent");
+        let here = process::id();
+        let own = match self.lock().as_ref().ok_or_else(closed)? {
+            open if open.process == here => return Ok(Arc::clone(&open.client)),
+            inherited => inherited.own.clone(),
         };
-        if open.process != process::id() {
-            // The connections belong to the process that forked: they are neither used nor closed here.
-            let client = connected(&self.settings).map_err(|error| errors::raised(py, &error, None))?;
-            mem::forget(mem::replace(open, Open { client, process: process::id() }));
+        let client = connected(py, &self.settings, own.as_ref())?;
+        let mut open = self.lock();
+        match open.as_ref().ok_or_else(closed)? {
+            // Another thread was faster.
+            other if other.process == here => Ok(Arc::clone(&other.client)),
+            _ => {
+                let ours = Open { client: Arc::clone(&client), own, process: here };
+                // The connections belong to the process that forked: they are neither used nor closed here.
+                mem::forget(open.replace(ours));
+                Ok(client)
+            }
         }
-        Ok(Arc::clone(&open.client))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
@@ -288,8 +337,41 @@ impl Client {
     }
 }
 
-fn connected(settings: &Settings) -> Result<Arc<core::Client>, core::Error> {
-    let builder = activity_status_backends::builder(&settings)?;
-    let transport = SignalTransport(Arc::new(settings.transport()?));
-    builder.clock(SignalClock(SystemClock::new())).transport(transport).build().map(Arc::new)
+fn settings(given: &[(&str, Option<String>)]) -> Result<(Settings, Endpoint), core::Error> {
+    let mut settings = Settings::new();
+    for (name, value) in given {
+        if let Some(value) = value {
+            settings.set(name, value)?;
+        }
+    }
+    let endpoint = settings.endpoint()?;
+    Ok((settings, endpoint))
+}
+
+/// Connects nowhere yet, but to a limiter that is elsewhere.
+fn connected(
+    py: Python<'_>,
+    settings: &Settings,
+    own: Option<&Arc<PyLimiter>>,
+) -> PyResult<Arc<core::Client>> {
+    blocking(py, None, || {
+        let mut builder = activity_status_backends::builder(settings)?;
+        if let Some(own) = own {
+            builder = builder.limiter(Arc::clone(own));
+        }
+        let transport = SignalTransport(Arc::new(settings.transport()?));
+        let client = builder.clock(clock()).transport(transport).observer(observe).build()?;
+        Ok(Arc::new(client))
+    })
+}
+
+fn clock() -> SignalClock {
+    SignalClock(SystemClock::new())
+}
+
+/// A call goes on when the limiter has not recorded it, so that is said elsewhere.
+fn observe(event: &Event<'_>) {
+    if let Event::SettleFailed { error } = event {
+        limiter::report(error);
+    }
 }

@@ -1,14 +1,28 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use activity_status::builtin::SystemClock;
-use activity_status::plugin::{Clock, Interrupted};
+use activity_status::plugin::{self, Interrupted};
+use pyo3::prelude::*;
 
 use crate::signals::{SLICE, arrived, watched};
+
+/// The time by which a client goes.
+#[pyclass(frozen, module = "activity_status")]
+pub(crate) struct Clock(pub(crate) Arc<dyn plugin::Clock>);
+
+#[pymethods]
+impl Clock {
+    /// Seconds since a fixed, arbitrary moment. It never goes back; a float tells nanoseconds for a hundred days.
+    fn now(&self) -> f64 {
+        self.0.now().as_secs_f64()
+    }
+}
 
 /// The machine's clock, whose sleeps end when a signal's handler raises.
 pub(crate) struct SignalClock(pub(crate) SystemClock);
 
-impl Clock for SignalClock {
+impl plugin::Clock for SignalClock {
     fn now(&self) -> Duration {
         self.0.now()
     }
@@ -18,9 +32,7 @@ impl Clock for SignalClock {
     }
 
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
-        if !watched() {
-            return self.0.sleep(duration);
-        }
+        let slice = if watched() { SLICE } else { Duration::MAX };
         let until = self.now().saturating_add(duration);
         loop {
             if arrived() {
@@ -28,7 +40,7 @@ impl Clock for SignalClock {
             }
             match until.saturating_sub(self.now()) {
                 Duration::ZERO => return Ok(()),
-                left => self.0.sleep(left.min(SLICE))?,
+                left => self.0.sleep(left.min(slice))?,
             }
         }
     }

@@ -1,5 +1,8 @@
 //! How an error of the core becomes an exception. The classes are in Python, in `errors.py`.
 
+use std::error::Error as _;
+
+use activity_status::plugin::LimiterError;
 use activity_status::{Error, ErrorKind, Operation, RequestId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -24,9 +27,14 @@ pub(crate) fn raised(py: Python<'_>, error: &Error, operation: Option<&Operation
         Ok(details)
     };
     match details() {
-        Ok(details) => made(py, error.kind(), &error.to_string(), Some(&details)),
+        Ok(details) => caused(py, made(py, error.kind(), &error.to_string(), Some(&details)), error.source()),
         Err(error) => error,
     }
+}
+
+/// The exception for what a limiter has failed to do while a call went on.
+pub(crate) fn of_limiter(py: Python<'_>, error: &LimiterError) -> PyErr {
+    caused(py, new(py, ErrorKind::Limiter, &error.message), error.source())
 }
 
 /// The exception for what the binding itself found wrong.
@@ -37,6 +45,14 @@ pub(crate) fn new(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
 /// What is raised for a job that failed.
 pub(crate) fn job_failed(status: &Bound<'_, Status>) -> PyErr {
     instance(status.py(), "JobFailedError", status.as_any(), None)
+}
+
+/// An exception that some Python code of the program's own has raised is the cause of ours.
+fn caused(py: Python<'_>, error: PyErr, source: Option<&(dyn std::error::Error + 'static)>) -> PyErr {
+    if let Some(cause) = source.and_then(|source| source.downcast_ref::<PyErr>()) {
+        error.set_cause(py, Some(cause.clone_ref(py)));
+    }
+    error
 }
 
 fn made(py: Python<'_>, kind: ErrorKind, message: &str, details: Option<&Bound<'_, PyDict>>) -> PyErr {

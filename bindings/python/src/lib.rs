@@ -8,10 +8,12 @@ mod client;
 mod clock;
 mod errors;
 mod job;
+mod limiter;
 mod metrics;
 mod operation;
 mod signals;
 mod status;
+mod testing;
 mod text;
 mod transport;
 
@@ -26,7 +28,12 @@ mod _native {
     use super::{client::Client, job::Job, metrics::Metrics, operation::Operation, status::Status};
 
     #[pymodule_export]
-    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status};
+    use super::clock::Clock;
+    #[pymodule_export]
+    use super::limiter::{Granted, RetryAfter, Settlement, Snapshot};
+
+    #[pymodule_export]
+    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status, testing::check_limiter};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -2,7 +2,8 @@
 //!
 //! Python runs its handlers on the main thread alone, when that thread asks for them. So a call that blocks the main
 //! thread asks every [`SLICE`]; a call on another thread never needs to. No handler is installed: what a signal does
-//! is the program's affair, and only if its handler raises does the call end.
+//! is the program's affair, and only if its handler raises does the call end. The same goes for what Python code of the
+//! program's own, called within a call, raises to end the program or the thread.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -24,11 +25,11 @@ thread_local! {
 /// the one to leave with, and what the core knew by then is its cause.
 pub(crate) fn blocking<T: Send>(
     py: Python<'_>,
-    operation: &Operation,
+    operation: Option<&Operation>,
     call: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     let (result, raised) = detached(py, call)?;
-    let result = result.map_err(|error| errors::raised(py, &error, Some(operation)));
+    let result = result.map_err(|error| errors::raised(py, &error, operation));
     match (raised, result) {
         (None, result) => result,
         (Some(raised), result) => {
@@ -53,15 +54,21 @@ pub(crate) fn watched() -> bool {
     WATCHED.get()
 }
 
-/// Looks for signals. True once the handler of one has raised.
+/// Looks for signals, if this thread has to. True once there is an exception to leave the call with.
 pub(crate) fn arrived() -> bool {
-    let raised = |it: &RefCell<Option<PyErr>>| it.borrow().is_some();
-    if !RAISED.with(raised) {
-        if let Err(error) = Python::attach(|py| py.check_signals()) {
-            RAISED.set(Some(error));
-        }
+    let raised = || RAISED.with(|it: &RefCell<Option<PyErr>>| it.borrow().is_some());
+    if watched()
+        && !raised()
+        && let Err(error) = Python::attach(|py| py.check_signals())
+    {
+        leave_with(error);
     }
-    RAISED.with(raised)
+    raised()
+}
+
+/// The call that this thread is in is left with this exception, as soon as it can be. Its next sleep ends at once.
+pub(crate) fn leave_with(error: PyErr) {
+    RAISED.set(Some(error));
 }
 
 /// The time in which this thread looks for signals. A handler may itself make a call, so there can be one within

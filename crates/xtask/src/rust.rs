@@ -21,17 +21,23 @@ pub(crate) fn check(run: &mut Run) {
     run.step("Rust documentation", doc);
 }
 
-/// One vector file through Rust, C, Python and the command line, over sockets.
-pub(crate) fn languages(run: &mut Run, c: &Built, python: &Python) {
-    let arguments =
-        ["test", "--package", "activity-status-tests", "--features", "languages", "--test", "languages"];
-    let test = run
-        .cargo(arguments)
-        .args(["--", "--show-output"])
-        .env("ASTAT_TEST_C", c.program("verdict"))
-        .env("ASTAT_TEST_PYTHON", &python.interpreter)
-        .env("ASTAT_TEST_CLI", target().join("debug/activity-status"));
-    run.step("one verdict in four languages", test);
+/// What several languages do together: one verdict on each answer, and one quota for all.
+pub(crate) fn languages(run: &mut Run, c: &Built, python: &Python, full: bool) {
+    for (test, step) in
+        [("languages", "one verdict in four languages"), ("together", "one quota for several processes")]
+    {
+        let arguments =
+            ["test", "--package", "activity-status-tests", "--features", "languages", "--test", test];
+        let command = run
+            .cargo(arguments)
+            .args(["--", "--show-output"])
+            .env("ASTAT_TEST_C", c.program("verdict"))
+            .env("ASTAT_TEST_C_QUOTA", c.program("quota"))
+            .env("ASTAT_TEST_PYTHON", &python.interpreter)
+            .env("ASTAT_TEST_CLI", target().join("debug/activity-status"))
+            .env("ASTAT_TEST_CALLS", if full { "500" } else { "100" });
+        run.step(step, command);
+    }
 }
 
 pub(crate) fn examples(run: &mut Run, address: &Address) {
@@ -67,8 +73,10 @@ pub(crate) fn slow(run: &mut Run) {
             .env("CARGO_TARGET_DIR", target().join("xtask/asan"));
         run.step("Rust tests under AddressSanitizer", sanitized);
     }
-    let long = run.cargo(["test", "--release", "--package", "activity-status-tests", "--test", "simulation"]);
-    run.step("the simulations in release", long.env("ASTAT_TEST_SEEDS", "40"));
+    for (test, seeds) in [("simulation", "40"), ("quota", "4")] {
+        let long = run.cargo(["test", "--release", "--package", "activity-status-tests", "--test", test]);
+        run.step(&format!("the {test} simulated at length"), long.env("ASTAT_TEST_SEEDS", seeds));
+    }
 }
 
 /// The names of the files with this ending in a folder of the repository, in order.

@@ -7,7 +7,20 @@
 <Outcome.SUCCEEDED: 'succeeded'>
 """
 
-from ._native import Client, Job, Metrics, Operation, Status, __version__
+from ._limiter import Limiter
+from ._native import (
+    Client,
+    Clock,
+    Granted,
+    Job,
+    Metrics,
+    Operation,
+    RetryAfter,
+    Settlement,
+    Snapshot,
+    Status,
+    __version__,
+)
 from ._outcome import Outcome
 from .errors import (
     ActivityStatusError,
@@ -33,12 +46,15 @@ __all__ = [
     "ActivityStatusError",
     "BadRequestError",
     "Client",
+    "Clock",
     "ConfigError",
     "DeadlineError",
+    "Granted",
     "InDoubtError",
     "Job",
     "JobFailedError",
     "LedgerError",
+    "Limiter",
     "LimiterError",
     "MalformedError",
     "Metrics",
@@ -46,7 +62,10 @@ __all__ = [
     "Operation",
     "Outcome",
     "RefusedError",
+    "RetryAfter",
     "ServerError",
+    "Settlement",
+    "Snapshot",
     "Status",
     "TimedOutError",
     "TransportError",

@@ -1,10 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
 from typing_extensions import Self, TypeAlias, Unpack
 
+from ._limiter import Limiter
 from ._outcome import Outcome
 
 __all__ = [
@@ -13,7 +14,13 @@ __all__ = [
     "Metrics",
     "Operation",
     "Status",
+    "Clock",
+    "Granted",
+    "RetryAfter",
+    "Settlement",
+    "Snapshot",
     "cli_main",
+    "check_limiter",
     "_restore_metrics",
     "_restore_status",
     "KINDS",
@@ -48,6 +55,10 @@ class _Options(TypedDict, total=False):
     base_url: str | None
     key_placement: Literal["headers", "query"] | None
     quota: str | tuple[int, _Time] | None
+    limiter: str | Limiter | None
+    limiter_away: str | tuple[int, _Time] | None
+    strict: bool | None
+    submit_share: int | None
     call_deadline: _Time | None
     max_attempts: int | None
     accept_duplicates: bool | None
@@ -64,7 +75,7 @@ class Client:
 
     Every method blocks the calling thread only: other threads run meanwhile, and may use the same client, which keeps
     one quota for all of them. Ctrl-C ends a call at once. Use it as a context manager, or close it, or leave it to the
-    garbage collector. After a fork the child has connections and a quota of its own.
+    garbage collector. After a fork the child has connections of its own, and a quota of its own unless that is shared.
 
     Times are seconds, a timedelta, or a text such as "90s"; None is the default.
 
@@ -74,6 +85,11 @@ class Client:
     - base_url: the address of the Async API: https, or http on this machine.
     - key_placement: where a submit carries its two keys: "headers" (default) or "query".
     - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
+    - limiter: who shares the quota: "process" (default: the threads that share this client), "file:PATH" (every program
+      of this machine that names the file), "redis://HOST:PORT" (many machines), or a Limiter of your own.
+    - limiter_away: while Redis is away: "refuse" (default), or a quota of one's own meanwhile, such as "5/5s".
+    - strict: True: hold each slot for a whole window after the answer. Default False: an estimated margin less.
+    - submit_share: of a hundred calls, when submits and questions both wait, so many are submits: 50.
     - call_deadline: the longest that one call may take with all its waits and attempts: 60 s.
     - max_attempts: how often a call that is safe to repeat is tried: 5.
     - accept_duplicates: True: also send a submit again when it may have arrived.
@@ -92,6 +108,10 @@ class Client:
         base_url: str | None = None,
         key_placement: Literal["headers", "query"] | None = None,
         quota: str | tuple[int, _Time] | None = None,
+        limiter: str | Limiter | None = None,
+        limiter_away: str | tuple[int, _Time] | None = None,
+        strict: bool | None = None,
+        submit_share: int | None = None,
         call_deadline: _Time | None = None,
         max_attempts: int | None = None,
         accept_duplicates: bool | None = None,
@@ -104,10 +124,10 @@ class Client:
     ) -> Self: ...
     @classmethod
     def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_Options]) -> Self:
-        """A client with the keys and the address of the environment.
+        """A client with the keys, the address and the limiter of the environment.
 
-        They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION and BASE_URL, each after the prefix. What is given here goes
-        before; a variable that is empty counts as none.
+        They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION, BASE_URL and LIMITER, each after the prefix. What is given
+        here goes before; a variable that is empty counts as none.
         """
     def submit(
         self,
@@ -148,6 +168,8 @@ class Client:
         """
     def metrics(self, *, operation: _Operation = "activity.create") -> Metrics:
         """Asks how long the operation's queue is."""
+    def snapshot(self) -> Snapshot | None:
+        """How the quota stands, for all who share this client's limiter. None if the limiter does not say."""
     def close(self) -> None:
         """Lets go of the connections. Calls that are under way end as they would; a later one raises ConfigError."""
     def __enter__(self) -> Self: ...
@@ -302,11 +324,115 @@ class Operation:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@final
+class Clock:
+    """The time by which a client goes."""
+
+    def now(self) -> float:
+        """Seconds since a fixed, arbitrary moment. It never goes back; a float tells nanoseconds for a hundred days."""
+
+@final
+class Granted:
+    """A limiter's answer: send now, and settle this permit afterwards.
+
+    The permit is a number of the limiter's own, from 0 to 2**64 - 1, that settle is given.
+    """
+
+    __match_args__: Final = ("permit",)
+    def __new__(cls, permit: int) -> Self: ...
+    @property
+    def permit(self) -> int:
+        """The limiter's own number for this call."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class RetryAfter:
+    """A limiter's answer: not before so many seconds have passed; the caller then asks again.
+
+    More than zero, or ValueError. It is rounded up to a nanosecond, so that whoever has waited is not early.
+    """
+
+    __match_args__: Final = ("seconds",)
+    def __new__(cls, seconds: float) -> Self: ...
+    @property
+    def seconds(self) -> float:
+        """How long to wait."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Settlement:
+    """What became of a call that had a permit.
+
+    - answered: the head of an answer has just arrived.
+    - refused: it was a refusal (429); retry_after is the server's advice in seconds, if it gave any.
+    - not_sent: the call certainly never left, and does not count.
+    - in_doubt: no answer came; the call may still arrive.
+    """
+
+    __match_args__: Final = ("how", "retry_after")
+    def __new__(
+        cls, how: Literal["answered", "refused", "not_sent", "in_doubt"], retry_after: float | None = None
+    ) -> Self: ...
+    @property
+    def how(self) -> Literal["answered", "refused", "not_sent", "in_doubt"]:
+        """One of the four words."""
+    @property
+    def retry_after(self) -> float | None:
+        """The server's advice in seconds when to come back, if it refused the call and gave any."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Snapshot:
+    """How a quota stands, for all who share it."""
+
+    __match_args__: Final = ("used", "free", "next_free_in", "waiting", "refused")
+    def __new__(
+        cls, used: int, free: int, next_free_in: float, waiting: int = 0, refused: int = 0
+    ) -> Self: ...
+    @property
+    def used(self) -> int:
+        """Slots of calls that count at this moment: in flight, or answered less than a window ago."""
+    @property
+    def free(self) -> int:
+        """Slots that are free. Some may be kept for those who wait."""
+    @property
+    def next_free_in(self) -> float:
+        """The least seconds that a call which came now would have to wait: 0.0 if it could go at once."""
+    @property
+    def waiting(self) -> int:
+        """How many callers wait."""
+    @property
+    def refused(self) -> int:
+        """How many calls the vendor has refused (429) so far."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
 def cli_main(argv: Sequence[str]) -> int:
     """Runs one command of the command line, without the program's name before it, and gives its exit code.
 
     When a signal's handler raises, as that of Ctrl-C does, the command prints its last words and the exception is
     raised.
+    """
+
+def check_limiter(
+    open: Callable[[int, int, float], Limiter],
+    *,
+    window: _Time = 5.0,
+    longest_call: _Time = 60.0,
+    timeout: _Time = 60.0,
+) -> None:
+    """Puts a limiter through the checks that ours go through, in virtual time: they take well under a second.
+
+    open(number, calls, window) gives a limiter that keeps this quota: calls in window seconds. Two that are given the
+    same number share it, as two processes would; one with another number has nothing to do with them and is unused. The
+    limiter must go by the clock that it is given. window is what to check with, in seconds; longest_call and a window
+    after a caller died its slot must be free.
+
+    AssertionError says which check failed and what the limiter did, and that the checks were not over within timeout
+    seconds; an exception that the limiter raised is its cause. What open raises is raised.
     """
 
 def _restore_status(raw: str, operation: Operation, request_id: str, outcome: str) -> Status:
