@@ -115,9 +115,6 @@ const SOON: Duration = Duration::from_millis(20);
 /// Of a call in which the others are faster.
 const LONGEST_CALL: Duration = Duration::from_secs(1);
 
-/// In-process slots are given back by their callers; this is for those that cannot.
-const LONGEST_OWN_CALL: Duration = Duration::from_secs(3600);
-
 impl RedisLimiter {
     /// A limiter whose state is on the server at `url` (`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` with the
     /// cargo feature `tls`), under a keyed hash of the API key. It connects with the first call, not here.
@@ -146,9 +143,9 @@ impl RedisLimiter {
     /// # Errors
     /// [`LimiterError`] for a quota that [`SlotRules::new`] refuses.
     pub fn while_away(mut self, quota: Quota) -> Result<Self, LimiterError> {
-        let rules = SlotRules::new(quota)
-            .map_err(|error| LimiterError { message: error.to_string(), source: None })?;
-        self.while_away = Some(rules.strict(true).longest_call(LONGEST_OWN_CALL));
+        let rules = self.rules.with_quota(quota);
+        let wrong = |error: activity_status::Error| LimiterError { message: error.to_string(), source: None };
+        self.while_away = Some(rules.map_err(wrong)?);
         Ok(self)
     }
 

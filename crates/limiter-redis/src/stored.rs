@@ -40,9 +40,9 @@ impl<'a> Stored<'a> {
         match SlotTable::from_bytes(table, rules) {
             Ok(table) => Ok(Stored { server, at, table }),
             Err(NotATable::OtherQuota(kept)) => {
-                let rules = SlotRules::new(kept).map_err(|_| NotStored::Damaged)?;
+                let rules = rules.with_quota(kept).map_err(|_| NotStored::Damaged)?;
                 let table = SlotTable::from_bytes(table, &rules).map_err(|_| NotStored::Damaged)?;
-                Err(NotStored::OtherQuota { kept, is_idle: table.is_idle(now) })
+                Err(NotStored::OtherQuota { kept, is_idle: table.is_idle(&rules, now) })
             }
             Err(_) => Err(NotStored::Damaged),
         }

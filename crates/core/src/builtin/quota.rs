@@ -129,6 +129,15 @@ impl SlotRules {
         self
     }
 
+    /// The same rules for another quota.
+    ///
+    /// # Errors
+    /// Those of [`new`](SlotRules::new).
+    pub fn with_quota(mut self, quota: Quota) -> Result<Self, Error> {
+        self.quota = quota.checked()?;
+        Ok(self)
+    }
+
     /// The quota that is kept.
     pub const fn quota(&self) -> Quota {
         self.quota

@@ -33,8 +33,8 @@ pub struct SlotTable {
     now: Duration,
     last_permit: u64,
     in_flight: Vec<InFlight>,
-    /// When each slot of an answered call is free again.
-    held_until: Vec<Duration>,
+    /// Since when each slot of an answered call is held. For how long is reckoned anew each time: the margin may have changed.
+    held_since: Vec<Duration>,
     /// Who waits, in the order of being served.
     waiting: Vec<Waiter>,
     /// The tag of the last one that was served while others waited.
@@ -87,7 +87,7 @@ impl SlotTable {
         class: CallClass,
         now: Duration,
     ) -> Acquired {
-        let now = self.advance(now);
+        let now = self.advance(rules, now);
         self.waiting.retain(|other| other.id == waiter || other.due + PATIENCE >= now);
         let free = self.free(rules);
         let place = self.waiting.iter().position(|other| other.id == waiter);
@@ -112,30 +112,30 @@ impl SlotTable {
     /// What became of a call, at the moment when that was known.
     pub fn settle(&mut self, rules: &SlotRules, permit: Permit, how: Settlement, now: Duration) {
         let at = now;
-        let now = self.advance(now);
+        let now = self.advance(rules, now);
         let known = self.in_flight.iter().position(|call| call.permit == permit.0);
         let call = known.map(|place| self.in_flight.swap_remove(place));
         let window = rules.quota().window();
-        let held = match how {
+        let since = match how {
             Settlement::NotSent => return,
             Settlement::Answered => {
                 if let Some(call) = call {
                     self.trips.add(at.saturating_sub(call.sent_at));
                 }
-                window.saturating_sub(self.margin(rules))
+                now
             }
             Settlement::Refused { retry_after } => {
                 let pause = retry_after.unwrap_or(window).min(LONGEST_PAUSE.max(window));
                 self.paused_until = self.paused_until.max(now + pause);
                 self.refused += 1;
                 self.trips = RoundTrips { careful_until: now + window * CAREFUL, ..RoundTrips::default() };
-                window
+                now
             }
             // It may be judged some time after we gave it up; nobody knows when. One window more is our margin.
-            Settlement::InDoubt => window * 2,
+            Settlement::InDoubt => now + window,
         };
         // An unknown permit is one whose slot had ended, or that a lost table had given: the call was made all the same.
-        self.held_until.push(now + held + GUARD);
+        self.held_since.push(since);
         self.forget_surplus(rules);
     }
 
@@ -147,7 +147,7 @@ impl SlotTable {
             (call.sent_at, call.ends) = (now, now + rules.lease() + rules.quota().window() + GUARD);
         }
         let unknown = (rules.quota().calls() as usize).saturating_sub(self.in_flight.len());
-        self.held_until = vec![now + rules.quota().window() + GUARD; unknown];
+        self.held_since = vec![now; unknown];
         self.waiting.clear();
         self.paused_until = now;
         self.trips = RoundTrips::default();
@@ -156,7 +156,7 @@ impl SlotTable {
     /// How the quota stands.
     pub fn snapshot(&self, rules: &SlotRules, now: Duration) -> Snapshot {
         let mut table = self.clone();
-        let now = table.advance(now);
+        let now = table.advance(rules, now);
         table.waiting.retain(|other| other.due + PATIENCE >= now);
         let free = table.free(rules);
         let waiting = table.waiting.len();
@@ -176,24 +176,30 @@ impl SlotTable {
     }
 
     /// Is nothing used and nobody waiting? A table that is idle can be forgotten.
-    pub fn is_idle(&self, now: Duration) -> bool {
+    pub fn is_idle(&self, rules: &SlotRules, now: Duration) -> bool {
         let mut table = self.clone();
-        let now = table.advance(now);
+        let now = table.advance(rules, now);
         let nobody = table.waiting.iter().all(|other| other.due + PATIENCE < now);
-        nobody && table.in_flight.is_empty() && table.held_until.is_empty() && table.paused_until <= now
+        nobody && table.in_flight.is_empty() && table.held_since.is_empty() && table.paused_until <= now
     }
 
     /// Lets the time pass: what has ended is free.
-    fn advance(&mut self, now: Duration) -> Duration {
+    fn advance(&mut self, rules: &SlotRules, now: Duration) -> Duration {
         self.now = self.now.max(now);
         let now = self.now;
-        self.held_until.retain(|end| *end > now);
+        let held = self.held(rules);
+        self.held_since.retain(|since| *since + held > now);
         self.in_flight.retain(|call| call.ends > now);
         now
     }
 
+    /// How long a slot is held after its answer.
+    fn held(&self, rules: &SlotRules) -> Duration {
+        rules.quota().window().saturating_sub(self.margin(rules)) + GUARD
+    }
+
     fn free(&self, rules: &SlotRules) -> usize {
-        (rules.quota().calls() as usize).saturating_sub(self.in_flight.len() + self.held_until.len())
+        (rules.quota().calls() as usize).saturating_sub(self.in_flight.len() + self.held_since.len())
     }
 
     /// A permit is numbered by its time, so that one that a lost table gave means nothing in another.
@@ -223,12 +229,12 @@ impl SlotTable {
     /// The soonest that as many slots as `nth` will have been freed: a held one at its end, one in flight a window after the
     /// soonest answer. A free one is kept for somebody who was told to come; if nobody does, it is the next one's.
     fn release(&self, rules: &SlotRules, nth: usize, now: Duration) -> Duration {
-        let window = rules.quota().window();
-        let held = window.saturating_sub(self.margin(rules)) + GUARD;
+        let (window, held) = (rules.quota().window(), self.held(rules));
         let soonest = |call: &InFlight| (now.max(call.sent_at + self.trips.soonest()) + held).min(call.ends);
         let in_flight = self.in_flight.iter().map(soonest);
         let kept = std::iter::repeat_n(now + window.min(PATIENCE) + GUARD, self.free(rules));
-        let mut ends: Vec<Duration> = self.held_until.iter().copied().chain(in_flight).chain(kept).collect();
+        let answered = self.held_since.iter().map(|since| *since + held);
+        let mut ends: Vec<Duration> = answered.chain(in_flight).chain(kept).collect();
         ends.sort_unstable();
         // Whoever comes after more than all slots waits for one that was freed, taken and freed again.
         let rounds = u32::try_from((nth - 1) / ends.len()).unwrap_or(u32::MAX);
@@ -238,9 +244,9 @@ impl SlotTable {
     /// More calls may be out than there are slots, if some were thought to have ended. Those that end first do not matter then.
     fn forget_surplus(&mut self, rules: &SlotRules) {
         let most = (rules.quota().calls() as usize).saturating_sub(self.in_flight.len()).max(1);
-        if self.held_until.len() > most {
-            self.held_until.sort_unstable();
-            self.held_until.drain(..self.held_until.len() - most);
+        if self.held_since.len() > most {
+            self.held_since.sort_unstable();
+            self.held_since.drain(..self.held_since.len() - most);
         }
     }
 
@@ -320,7 +326,7 @@ impl SlotTable {
     /// The table as bytes, the same on every machine: integers little-endian, times in nanoseconds.
     pub fn to_bytes(&self, rules: &SlotRules) -> Vec<u8> {
         let mut out = Writer(Vec::with_capacity(
-            160 + 24 * self.in_flight.len() + 8 * self.held_until.len() + 25 * self.waiting.len(),
+            160 + 24 * self.in_flight.len() + 8 * self.held_since.len() + 25 * self.waiting.len(),
         ));
         out.0.push(VERSION);
         out.number(rules.quota().calls().into());
@@ -339,8 +345,8 @@ impl SlotTable {
             out.time(call.sent_at);
             out.time(call.ends);
         }
-        out.number(self.held_until.len() as u64);
-        self.held_until.iter().for_each(|end| out.time(*end));
+        out.number(self.held_since.len() as u64);
+        self.held_since.iter().for_each(|end| out.time(*end));
         out.number(self.waiting.len().min(MOST_WAITING) as u64);
         for waiter in self.waiting.iter().take(MOST_WAITING) {
             out.number(waiter.id);
@@ -391,7 +397,7 @@ fn read_table(from: &mut Reader<'_>) -> Option<SlotTable> {
         table.in_flight.push(call);
     }
     for _ in 0..from.number()? {
-        table.held_until.push(from.time()?);
+        table.held_since.push(from.time()?);
     }
     for _ in 0..from.number()? {
         let (id, is_submit) = (from.number()?, from.byte()? != 0);
@@ -484,7 +490,7 @@ mod tests {
     fn the_margin_comes_after_enough_answers_and_goes_with_a_refusal() {
         let rules = rules(1);
         let mut table = SlotTable::new();
-        let now = after_answers(&mut table, &rules, ENOUGH - 1, ms(80));
+        let now = after_answers(&mut table, &rules, 24, ms(80));
         assert_eq!(take(&mut table, &rules, 1, now), Err(ms(5001)), "too few answers");
         let now = after_answers(&mut table, &rules, 1, ms(80)).max(now);
         assert_eq!(take(&mut table, &rules, 1, now), Err(ms(5001 - 80)));
@@ -659,7 +665,7 @@ mod tests {
         for number in 1..100 {
             table.settle(&rules, Permit(number), Settlement::Answered, S * number as u32);
         }
-        assert_eq!(table.held_until, [98, 99].map(|at| S * (at + 5) + GUARD), "the last ones count");
+        assert_eq!(table.held_since, [S * 98, S * 99], "the last ones count");
     }
 
     #[test]
@@ -678,7 +684,7 @@ mod tests {
         let mut table = SlotTable::new();
         let idle = Snapshot { used: 0, free: 2, next_free_in: Duration::ZERO, waiting: 0, refused: 0 };
         assert_eq!(table.snapshot(&rules, S), idle);
-        assert!(table.is_idle(S));
+        assert!(table.is_idle(&rules, S));
         let first = take(&mut table, &rules, 1, S).unwrap();
         let second = take(&mut table, &rules, 1, S).unwrap();
         table.settle(&rules, first, Settlement::Answered, S * 2);
@@ -690,7 +696,7 @@ mod tests {
         let paused = table.snapshot(&rules, S * 8);
         assert_eq!((paused.used, paused.free, paused.refused), (0, 2, 1));
         assert_eq!(paused.next_free_in, S * 24);
-        assert!(!table.is_idle(S * 8) && table.is_idle(S * 40));
+        assert!(!table.is_idle(&rules, S * 8) && table.is_idle(&rules, S * 40));
     }
 
     #[test]
