@@ -1,8 +1,9 @@
-//! The project's own tasks: `cargo xtask test`, which does all of its own set-up, and `cargo xtask header`.
+//! The project's own tasks: `cargo xtask test`, which does all of its own set-up, `cargo xtask header` and `cargo xtask bench`.
 //!
 //! It depends on nothing, so that it can name a missing tool before anything that needs the tool is built.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 
+mod bench;
 mod c;
 mod python;
 mod readme;
@@ -17,7 +18,8 @@ use run::Run;
 
 const USAGE: &str = "\
 cargo xtask test [--full]   every check there is, from formatting to the README's code; --full adds what is slow
-cargo xtask header          writes include/activity_status.h anew";
+cargo xtask header          writes include/activity_status.h anew
+cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test(false),
         ["test", "--full"] => test(true),
         ["header"] => header(),
+        ["bench", "quota", ref words @ ..] => bench::quota(words),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -54,7 +57,7 @@ fn test(full: bool) -> ExitCode {
         }
         if let Some(python) = python::install(&mut run, &tools.python, "venv") {
             python::test(&mut run, &python);
-            rust::languages(&mut run, &built, &python);
+            rust::languages(&mut run, &built, &python, full);
             sandbox::during(&mut run, |run, address| {
                 rust::examples(run, address);
                 c::examples(run, &built, address);

@@ -150,7 +150,9 @@ impl SlotTable {
         self.held_since = vec![now; unknown];
         self.waiting.clear();
         self.paused_until = now;
-        self.trips = RoundTrips::default();
+        // Nobody knows when those calls were answered, so no margin shortens what they hold.
+        let careful_until = now + rules.quota().window() + GUARD;
+        self.trips = RoundTrips { careful_until, ..RoundTrips::default() };
     }
 
     /// How the quota stands.
@@ -487,6 +489,22 @@ mod tests {
     }
 
     #[test]
+    fn the_margin_shortens_what_was_held_before_it_was_known_but_not_an_unknown_past() {
+        let (rules, mut table) = (rules(50), SlotTable::new());
+        let mut permits: Vec<Permit> = (0..50).map(|_| take(&mut table, &rules, 1, S).unwrap()).collect();
+        for permit in permits.drain(..) {
+            table.settle(&rules, permit, Settlement::Answered, S + ms(80));
+        }
+        assert_eq!(take(&mut table, &rules, 1, S * 6), Err(ms(1)));
+        permits.extend((0..25).map(|_| take(&mut table, &rules, 1, S * 6 + ms(1)).unwrap()));
+        table.hold_all(&rules, S * 6 + ms(2));
+        for permit in permits {
+            table.settle(&rules, permit, Settlement::Answered, S * 6 + ms(82));
+        }
+        assert_eq!(take(&mut table, &rules, 1, S * 11), Err(ms(3)));
+    }
+
+    #[test]
     fn the_margin_comes_after_enough_answers_and_goes_with_a_refusal() {
         let rules = rules(1);
         let mut table = SlotTable::new();
@@ -554,14 +572,16 @@ mod tests {
 
     #[test]
     fn submits_and_questions_get_their_shares_and_all_of_it_if_alone() {
-        for (percent, submits_of_20) in [(50, 10), (80, 16), (20, 4), (95, 19)] {
+        // However many wait of each kind: whoever is served comes again as the last of its kind.
+        for (percent, submitters, submits_of_20) in
+            [(50, 10, 10), (80, 10, 16), (20, 10, 4), (95, 10, 19), (20, 1, 4), (50, 1, 10)]
+        {
             let rules = rules(1).submit_share(percent).unwrap();
             let mut table = SlotTable::new();
             let mut now = S;
             let permit = take(&mut table, &rules, 0, now).unwrap();
             table.settle(&rules, permit, Settlement::Answered, now);
-            // Ten of each kind wait all the time; whoever is served comes again as the last of its kind.
-            let mut callers: Vec<(u64, CallClass)> = (1..=10)
+            let mut callers: Vec<(u64, CallClass)> = (1..=submitters)
                 .map(|id| (id, CallClass::Submit))
                 .chain((11..=20).map(|id| (id, CallClass::Poll)))
                 .collect();
@@ -582,7 +602,7 @@ mod tests {
                 }
             }
             let submits = served[..20].iter().filter(|class| **class == CallClass::Submit).count();
-            assert!(submits.abs_diff(submits_of_20) <= 1, "{percent}: {submits} of 20");
+            assert!(submits.abs_diff(submits_of_20) <= 1, "{percent}, {submitters}: {submits} of 20");
         }
         let rules = rules(2).submit_share(1).unwrap();
         let mut table = SlotTable::new();
