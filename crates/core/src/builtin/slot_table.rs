@@ -689,6 +689,25 @@ mod tests {
     }
 
     #[test]
+    fn after_a_refusal_nobody_is_told_to_come_before_its_end() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        let permit = take(&mut table, &rules, 1, S).unwrap();
+        table.settle(&rules, permit, Settlement::Refused { retry_after: Some(S * 30) }, S);
+        assert_eq!(take(&mut table, &rules, 1, S), Err(S * 30), "its slot ends long before");
+    }
+
+    #[test]
+    fn a_round_trip_ends_when_its_answer_came_not_when_others_asked() {
+        let rules = rules(2);
+        let mut table = SlotTable::new();
+        let permit = take(&mut table, &rules, 1, S).unwrap();
+        take(&mut table, &rules, 2, S * 2).unwrap();
+        table.settle(&rules, permit, Settlement::Answered, S + ms(80));
+        assert_eq!(table.trips.seen(), [ms(80)]);
+    }
+
+    #[test]
     fn time_that_goes_back_stands_still() {
         let rules = rules(1);
         let mut table = SlotTable::new();
