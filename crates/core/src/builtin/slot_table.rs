@@ -689,6 +689,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_flight_is_waited_for_until_its_soonest_end() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        let now = after_answers(&mut table, &rules, 30, ms(80)) + S * 6;
+        take(&mut table, &rules, 1, now).unwrap();
+        // Its answer comes 80 ms after its sending at the soonest, and the margin is as much.
+        assert_eq!(take(&mut table, &rules, 2, now), Err(ms(5001)));
+        assert_eq!(take(&mut table, &rules, 2, now + ms(100)), Err(ms(4921)));
+    }
+
+    #[test]
+    fn after_a_refusal_the_margin_is_learned_anew() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        let now = after_answers(&mut table, &rules, 30, ms(80)) + S * 6;
+        let permit = take(&mut table, &rules, 1, now).unwrap();
+        table.settle(&rules, permit, Settlement::Refused { retry_after: None }, now);
+        let later = now + S * 100;
+        let permit = take(&mut table, &rules, 1, later).unwrap();
+        table.settle(&rules, permit, Settlement::Answered, later + ms(80));
+        assert_eq!(take(&mut table, &rules, 1, later + ms(80)), Err(ms(5001)));
+    }
+
+    #[test]
+    fn the_first_256_who_wait_are_kept_in_bytes() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        for waiter in 0..=300 {
+            let _ = take(&mut table, &rules, waiter, S);
+        }
+        let read = SlotTable::from_bytes(&table.to_bytes(&rules), &rules).unwrap();
+        assert_eq!(read.waiting, table.waiting[..256]);
+    }
+
+    #[test]
     fn after_a_refusal_nobody_is_told_to_come_before_its_end() {
         let rules = rules(1);
         let mut table = SlotTable::new();
