@@ -13,31 +13,47 @@ use governor::{DefaultDirectRateLimiter, RateLimiter};
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    pub(crate) join: fn(ClientBuilder, Quota) -> Result<ClientBuilder, Error>,
+    pub(crate) runs: Runs,
+}
+
+/// Where a contender's callers are.
+pub(crate) enum Runs {
+    /// Threads of this process, whose client is given a limiter.
+    Here(fn(ClientBuilder, Quota) -> Result<ClientBuilder, Error>),
+    /// Threads of a Python program with the module of the same client.
+    InPython,
 }
 
 pub(crate) const OURS: &str = "ours";
+pub(crate) const OURS_IN_PYTHON: &str = "ours in Python";
 
 pub(crate) const CONTENDERS: &[Contender] = &[
     Contender {
         name: OURS,
         what: "the client's limiter as you get it: slots held until a window after the answer, less an estimated margin",
-        join: |client, quota| Ok(client.quota(quota)),
+        runs: Runs::Here(|client, quota| Ok(client.quota(quota))),
     },
     Contender {
         name: "ours strict",
-        what: "the same without the margin",
-        join: |client, quota| Ok(client.limiter(Slots::with(SlotRules::new(quota)?.strict(true)))),
+        what: "ours without the margin",
+        runs: Runs::Here(
+            |client, quota| Ok(client.limiter(Slots::with(SlotRules::new(quota)?.strict(true)))),
+        ),
     },
     Contender {
         name: "sending log",
         what: "a sliding log of the times of sending, and 50 ms more on each wait, as PyrateLimiter has it",
-        join: |client, quota| Ok(client.limiter(SendingLog { quota, sent: Mutex::default() })),
+        runs: Runs::Here(|client, quota| Ok(client.limiter(SendingLog { quota, sent: Mutex::default() }))),
     },
     Contender {
         name: "governor",
         what: "governor 0.10 (GCRA): a burst of the quota, refilled evenly within the window",
-        join: |client, quota| Ok(client.limiter(Governor(governor(quota)))),
+        runs: Runs::Here(|client, quota| Ok(client.limiter(Governor(governor(quota))))),
+    },
+    Contender {
+        name: OURS_IN_PYTHON,
+        what: "ours from the threads of a Python program",
+        runs: Runs::InPython,
     },
 ];
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::contenders::OURS;
+use crate::contenders::{OURS, OURS_IN_PYTHON};
 use crate::permits::Costs;
 use crate::race::{PROFILES, SLIDING, WINDOWS};
 use crate::table::{Row, find};
@@ -39,6 +39,20 @@ pub(crate) fn check(rows: &[Row], costs: &Costs) -> Vec<Goal> {
             reached: sustained >= profile.goal,
         });
     }
+    for profile in PROFILES {
+        let (rust, python) = (ours(SLIDING, profile.name), find(rows, SLIDING, profile.name, OURS_IN_PYTHON));
+        let (figure, reached) = match (rust, python) {
+            (Some(rust), Some(python)) => {
+                let less = rust.sustained - python.sustained;
+                let lost = python.refused + python.lost;
+                (format!("{less:.2} less, {lost} refused or lost"), less <= 0.3 && lost == 0)
+            }
+            _ => ("no run".to_owned(), false),
+        };
+        let what =
+            format!("{SLIDING} window, {}: Python at most 0.3 points less, none refused", profile.name);
+        goals.push(Goal { what, figure, reached });
+    }
     for (what, cost, bound_ns) in
         [("in process", &costs.in_process, 200.0), ("through the file", &costs.through_file, 20_000.0)]
     {
@@ -71,6 +85,7 @@ mod tests {
         let mut rows = sample();
         for row in &mut rows {
             row.sustained = 100.0;
+            (row.refused, row.lost) = (0, 0);
         }
         let all: Vec<Row> = WINDOWS
             .iter()
@@ -80,6 +95,9 @@ mod tests {
 
         let mut slow = all.clone();
         slow[0].sustained = 99.89;
+        let mut behind = all.clone();
+        let python = behind.iter_mut().find(|row| row.contender == OURS_IN_PYTHON);
+        python.unwrap().sustained = 99.69;
         let mut lost = all.clone();
         lost[0].lost = 1;
         let named = |missed: Vec<String>, words: &str| {
@@ -90,6 +108,7 @@ mod tests {
         };
         named(missed(&slow, &good()), "99.89 %");
         named(missed(&lost, &good()), "0, 1");
+        named(missed(&behind, &good()), "0.31 less");
         named(missed(&all[1..], &Costs { ..good() })[..1].to_vec(), "no run");
         let dear = Costs { in_process: Ok(Cost { take: 200.0, give_back: 9.0 }), ..good() };
         named(missed(&all, &dear), "in process");

@@ -1,14 +1,15 @@
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use activity_status::builtin::{Quota, SystemClock};
 use activity_status::plugin::Clock;
-use activity_status::{Client, Credentials, Endpoint, Operation, RequestId};
+use activity_status::{Client, ClientBuilder, Credentials, Endpoint, Error, Operation, RequestId};
 use activity_status_sandbox::{Book, Canned, Quota as Kept, Server, Settings, Window};
 
 use crate::Failure;
-use crate::contenders::Contender;
+use crate::contenders::{Contender, Runs};
 use crate::table::Row;
 
 /// How long calls and answers are under way: each drawn evenly between these milliseconds.
@@ -89,28 +90,19 @@ const LOOK: Duration = Duration::from_millis(2);
 fn run(cell: &Cell, course: &Course) -> Result<Row, Failure> {
     let ids: Vec<String> = (0..course.ids).map(|n| format!("00000000-0000-4000-8000-{n:012}")).collect();
     let server = Server::start(settings(cell, course, &ids), ([127, 0, 0, 1], 0))?;
-    let client =
-        Client::builder(Endpoint::url(&server.url())?, Credentials::new(&Settings::default().api_key)?);
-    let client = (cell.contender.join)(client, course.quota)?.build()?;
-    let ids = ids.iter().map(|id| RequestId::new(id)).collect::<Result<Vec<_>, _>>()?;
-
-    let (next, lost) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let ask = || {
-        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let answer = client.status(&Operation::ACTIVITY_CREATE, id);
-            lost.fetch_add(answer.is_err().into(), Ordering::Relaxed);
-        }
-    };
     let clock = SystemClock::new();
     let mut seen = Seen::default();
     let started = clock.now();
-    thread::scope(|scope| {
-        let callers: Vec<_> = (0..course.threads).map(|_| scope.spawn(ask)).collect();
-        while !callers.iter().all(|caller| caller.is_finished()) {
+    let lost = thread::scope(|scope| {
+        let callers = scope.spawn(|| match cell.contender.runs {
+            Runs::Here(join) => ask_here(&server, course, &ids, join),
+            Runs::InPython => ask_in_python(&server, course, &ids[0]),
+        });
+        while !callers.is_finished() {
             seen.look(&server.book(), clock.now());
             clock.sleep(LOOK)?;
         }
-        Ok::<(), Failure>(())
+        callers.join().map_err(|_| "the callers panicked")?
     })?;
     let wall = clock.now() - started;
     seen.look(&server.book(), clock.now());
@@ -120,9 +112,49 @@ fn run(cell: &Cell, course: &Course) -> Result<Row, Failure> {
         contender: cell.contender.name.to_owned(),
         wall_s: wall.as_secs_f64(),
         refused: server.book().refused,
-        lost: lost.into_inner(),
+        lost,
         sustained: sustained(seen.accepted, seen.last - seen.first, course.quota),
     })
+}
+
+/// Asks once for each id, and answers how many questions had no answer.
+fn ask_here(
+    server: &Server,
+    course: &Course,
+    ids: &[String],
+    join: fn(ClientBuilder, Quota) -> Result<ClientBuilder, Error>,
+) -> Result<u64, Failure> {
+    let client =
+        Client::builder(Endpoint::url(&server.url())?, Credentials::new(&Settings::default().api_key)?);
+    let client = join(client, course.quota)?.build()?;
+    let ids = ids.iter().map(|id| RequestId::new(id)).collect::<Result<Vec<_>, _>>()?;
+    let (next, lost) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let ask = || {
+        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let answer = client.status(&Operation::ACTIVITY_CREATE, id);
+            lost.fetch_add(answer.is_err().into(), Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| (0..course.threads).for_each(|_| drop(scope.spawn(ask))));
+    Ok(lost.into_inner())
+}
+
+/// The environment variable that names a Python which has the module.
+pub(crate) const PYTHON: &str = "ACTIVITY_STATUS_BENCH_PYTHON";
+
+/// The same from a program of the tests, as often for one id. It keeps the default quota, that of the full course.
+fn ask_in_python(server: &Server, course: &Course, id: &str) -> Result<u64, Failure> {
+    let python = std::env::var(PYTHON).map_err(|_| format!("{PYTHON} is not set"))?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/quota.py");
+    let output = Command::new(python)
+        .args([script, &course.ids.to_string(), &course.threads.to_string(), id])
+        .env("ACTIVITY_STATUS_BASE_URL", server.url())
+        .env("ACTIVITY_STATUS_API_KEY", Settings::default().api_key)
+        .stderr(Stdio::inherit())
+        .output()?;
+    let printed = String::from_utf8(output.stdout)?;
+    let failed = printed.lines().find_map(|line| line.strip_prefix("failed "));
+    Ok(failed.ok_or("the Python program did not come to its end")?.parse()?)
 }
 
 fn settings(cell: &Cell, course: &Course, ids: &[String]) -> Settings {
@@ -211,9 +243,10 @@ mod tests {
     fn every_contender_asks_for_every_id_and_ours_has_none_refused() {
         let course = Course { ids: 15, threads: 3, quota: Quota::new(5, Duration::from_millis(100)) };
         let cell = |contender| Cell { window: &WINDOWS[0], profile: &PROFILES[0], contender };
-        let cells: Vec<Cell> = CONTENDERS.iter().map(cell).collect();
+        let here = || CONTENDERS.iter().filter(|contender| matches!(contender.runs, Runs::Here(_)));
+        let cells: Vec<Cell> = here().map(cell).collect();
         let rows = run_all(&cells, &course).unwrap();
-        for (row, contender) in rows.iter().zip(CONTENDERS) {
+        for (row, contender) in rows.iter().zip(here()) {
             assert_eq!((&*row.window, &*row.profile, &*row.contender), ("sliding", "LAN", contender.name));
             assert_eq!(row.lost, 0, "{row:?}");
             assert!(row.sustained > 0.0 && row.wall_s > 0.0, "{row:?}");
@@ -226,7 +259,7 @@ mod tests {
         let open = Contender {
             name: "none",
             what: "no limiter that matters",
-            join: |client, quota| Ok(client.quota(Quota::new(quota.calls() * 4, quota.window()))),
+            runs: Runs::Here(|client, quota| Ok(client.quota(Quota::new(quota.calls() * 4, quota.window())))),
         };
         let course = Course { ids: 8, threads: 8, quota: Quota::new(4, Duration::from_secs(1)) };
         let cell = Cell { window: &WINDOWS[0], profile: &PROFILES[0], contender: Box::leak(Box::new(open)) };

@@ -59,7 +59,7 @@ pub(crate) fn from_csv(text: &str) -> Result<Vec<Row>, Failure> {
 pub(crate) fn markdown(rows: &[Row], window: &str) -> String {
     let line = |name: &str, cells: &mut dyn Iterator<Item = String>| {
         let cells: Vec<String> = cells.map(|cell| format!(" {cell:<17}|")).collect();
-        format!("| {name:<13}|{}\n", cells.concat())
+        format!("| {name:<14}|{}\n", cells.concat())
     };
     let mut out = line("", &mut PROFILES.iter().map(|profile| profile.name.to_owned()));
     out += &line("---", &mut PROFILES.iter().map(|_| "---".to_owned()));
