@@ -1,6 +1,7 @@
 //! The checks for a limiter: ours passes them, and each finds the mistake that it is there for.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -39,6 +40,7 @@ fn check(
 struct Shared {
     slots: Slots,
     sent: Mutex<Vec<Sent>>,
+    answers: AtomicU32,
     /// Who waits and is served before the others, if one mistake is made.
     first: Mutex<HashSet<ThreadId>>,
 }
@@ -48,7 +50,12 @@ type Sent = (u64, Duration, bool);
 
 impl Shared {
     fn new(rules: SlotRules) -> Self {
-        Shared { slots: Slots::with(rules), sent: Mutex::default(), first: Mutex::default() }
+        Shared {
+            slots: Slots::with(rules),
+            sent: Mutex::default(),
+            answers: AtomicU32::new(0),
+            first: Mutex::default(),
+        }
     }
 }
 
@@ -76,8 +83,10 @@ fn slots_pass() {
 enum Mistake {
     KeepsWhatWasNotSent,
     ForgetsDoubts,
+    EndsLongCalls,
     SharesNothing,
     CountsFromSending,
+    ForgetsSomeAnswers,
     SaysTooSoon,
     IsDeafToRefusals,
     GoesByTheTimeOfDay,
@@ -93,8 +102,10 @@ fn each_mistake_is_found_by_its_check() {
     for (mistake, by) in [
         (Mistake::KeepsWhatWasNotSent, "a slot ends with its call"),
         (Mistake::ForgetsDoubts, "a slot ends with its call"),
+        (Mistake::EndsLongCalls, "a slot ends with its call"),
         (Mistake::SharesNothing, "handles share one quota"),
-        (Mistake::CountsFromSending, "never more than the quota in any window"),
+        (Mistake::CountsFromSending, "a slot ends with its call"),
+        (Mistake::ForgetsSomeAnswers, "never more than the quota in any window"),
         (Mistake::SaysTooSoon, "waiting as told is enough"),
         (Mistake::IsDeafToRefusals, "a refusal seen by one slows all"),
         (Mistake::GoesByTheTimeOfDay, "a clock that steps is harmless"),
@@ -104,7 +115,11 @@ fn each_mistake_is_found_by_its_check() {
         (Mistake::KeepsPlaces, "a place given up holds nobody back"),
         (Mistake::LiesAboutRefusals, "the snapshot is true"),
     ] {
-        let longest = if mistake == Mistake::RemembersTheDead { LONGEST_CALL * 3 } else { LONGEST_CALL };
+        let longest = match mistake {
+            Mistake::RemembersTheDead => LONGEST_CALL * 3,
+            Mistake::EndsLongCalls => WINDOW,
+            _ => LONGEST_CALL,
+        };
         let found = check(longest, |shared, handle| {
             let rules = *shared.slots.rules();
             let shared = match mistake {
@@ -174,6 +189,11 @@ impl Limiter for Mistaken {
         let how = match (self.mistake, how) {
             (Mistake::KeepsWhatWasNotSent, Settlement::NotSent) => Settlement::Answered,
             (Mistake::ForgetsDoubts, Settlement::InDoubt) => Settlement::NotSent,
+            (Mistake::ForgetsSomeAnswers, Settlement::Answered)
+                if self.shared.answers.fetch_add(1, Ordering::SeqCst) % 5 == 4 =>
+            {
+                Settlement::NotSent
+            }
             (Mistake::IsDeafToRefusals, Settlement::Refused { .. }) => Settlement::Answered,
             (_, how) => how,
         };

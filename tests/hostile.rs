@@ -1,11 +1,13 @@
 //! Servers that misbehave, over real sockets: an error of the right kind, inside the deadline, with nothing leaked.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use activity_status::builtin::{Quota, Slots, SystemClock, Timeouts, UreqTransport};
-use activity_status::plugin::{Clock, Delivery, Failure, Header, Method, Request, Transport};
+use activity_status::plugin::{Clock, Delivery, Failure, Header, Limiter, Method, Request, Transport};
 use activity_status::{
     Client, Credentials, Endpoint, Error, ErrorKind, Operation, RequestId, Resend, RetryPolicy,
 };
@@ -228,7 +230,15 @@ fn a_request_that_another_plugin_spoiled_does_not_leave() {
         (format!("{url}?x=1"), good),
     ] {
         let time_left = Duration::from_secs(5);
-        let request = Request { method: Method::Get, url: &url, headers: &headers, body: None, time_left };
+        let new_connection = &AtomicBool::new(false);
+        let request = Request {
+            method: Method::Get,
+            url: &url,
+            headers: &headers,
+            body: None,
+            time_left,
+            new_connection,
+        };
         let error = transport.send(&request, &mut |_| {}).unwrap_err();
         assert_eq!((error.failure, error.delivery), (Failure::Config, Delivery::NotSent), "{url:?}");
     }
@@ -321,4 +331,44 @@ fn bad_input_is_refused_before_anything_is_sent() {
         );
     }
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_transport_tells_when_it_had_to_connect() {
+    let body = format!(r#"{{"RequestId":"{ID}","TaskStatus":{{"Status":"Success"}}}}"#);
+    let server = always(Answer::Bytes(http(200, "application/json", body.as_bytes())));
+    let transport = UreqTransport::new(brief()).unwrap();
+    let url = format!("{}/status", server.url());
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let new_connection = &AtomicBool::new(false);
+        let time_left = Duration::from_secs(5);
+        let request =
+            Request { method: Method::Get, url: &url, headers: &[], body: None, time_left, new_connection };
+        let mut told = None;
+        transport.send(&request, &mut |_| told = Some(new_connection.load(Ordering::SeqCst))).unwrap();
+        made.push(told.unwrap());
+    }
+    assert_eq!(made, [true, false, false]);
+}
+
+/// A gateway may count, and refuse, what it has seen the head of.
+#[test]
+fn a_submit_that_left_in_part_holds_its_slot() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It reads the head, refuses, and closes.
+    let refusing = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n");
+    });
+    let slots = Arc::new(Slots::new(Quota::new(1, Duration::from_secs(60))).unwrap());
+    let client = impatient_client(&url).limiter(slots.clone()).build().unwrap();
+    let note = "x".repeat(8_000_000);
+    let body = format!(r#"{{"RelatedProspectId":"a","ActivityEvent":1,"ActivityNote":"{note}"}}"#);
+    client.submit(&Operation::ACTIVITY_CREATE, body.as_str()).unwrap_err();
+    refusing.join().unwrap();
+    let seen = slots.snapshot(&SystemClock::new()).unwrap().unwrap();
+    assert_eq!(seen.free, 0, "{seen:?}");
 }

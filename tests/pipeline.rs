@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use activity_status::builtin::VirtualClock;
+use activity_status::builtin::{Quota, SlotRules, Slots, VirtualClock};
 use activity_status::plugin::{
     Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Interrupted, Limiter, LimiterError, Permit,
     Request, Response, Settlement, TransportError,
@@ -22,11 +22,14 @@ const BODY: &str = r#"{"RelatedProspectId":"b8e49bf4","ActivityEvent":380}"#;
 #[derive(Clone, Copy)]
 enum Meets {
     Answer(u16, &'static str),
+    /// An answer on a connection that was made for it.
+    Connected(&'static str),
     Lost,
     NotSent,
+    Partly,
     Panic,
 }
-use Meets::{Answer, Lost, NotSent};
+use Meets::{Answer, Connected, Lost, NotSent, Partly};
 
 const QUEUED: Meets = Answer(200, r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#);
 const DONE: Meets = Answer(200, r#"{"RequestId":"1","TaskStatus":{"Status":"Success"}}"#);
@@ -46,7 +49,7 @@ impl Bench {
 
     fn client(&self, script: &'static [Meets]) -> ClientBuilder {
         let (clock, diary, turn) = (self.clock.clone(), self.diary.clone(), AtomicUsize::new(0));
-        let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+        let transport = move |request: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
             let turn = turn.fetch_add(1, Ordering::SeqCst).min(script.len() - 1);
             diary.lock().unwrap().push(format!("{:?} send", clock.now()));
             clock.sleep(Duration::from_millis(100)).unwrap();
@@ -57,6 +60,12 @@ impl Bench {
                 source: None,
             };
             match script[turn] {
+                Connected(body) => {
+                    request.new_connection.store(true, Ordering::SeqCst);
+                    let head = Head { status: 200, headers: vec![] };
+                    on_head(&head);
+                    Ok(Response { head, body: body.as_bytes().to_vec() })
+                }
                 Answer(status, body) => {
                     let head = Head { status, headers: vec![("retry-after".to_owned(), "7".to_owned())] };
                     on_head(&head);
@@ -65,6 +74,7 @@ impl Bench {
                 }
                 Lost => Err(broke(Delivery::InDoubt)),
                 NotSent => Err(broke(Delivery::NotSent)),
+                Partly => Err(broke(Delivery::Partly)),
                 Meets::Panic => panic!("a plugin's bug"),
             }
         };
@@ -100,6 +110,42 @@ impl Limiter for Writing {
 
 fn id() -> RequestId {
     RequestId::new("1").unwrap()
+}
+
+#[test]
+fn what_left_in_part_may_be_sent_again_and_counts_all_the_same() {
+    let bench = Bench::new();
+    let client = bench.client(&[Partly, ACCEPTED]).build().unwrap();
+    client.submit(&OPERATION, BODY).unwrap();
+    let settled: Vec<String> = bench.diary().into_iter().filter(|line| line.contains("settled")).collect();
+    assert!(settled[0].ends_with("settled 0 InDoubt"), "{settled:?}");
+    assert_eq!(settled.len(), 2, "{settled:?}");
+}
+
+#[test]
+fn the_limiter_is_told_of_a_call_that_had_to_connect() {
+    let bench = Bench::new();
+    let client = bench.client(&[Connected(r#"{"RequestId":"1","TaskStatus":{"Status":"Success"}}"#), DONE]);
+    let client = client.build().unwrap();
+    client.status(&OPERATION, &id()).unwrap();
+    client.status(&OPERATION, &id()).unwrap();
+    let settled: Vec<String> = bench.diary().into_iter().filter(|line| line.contains("settled")).collect();
+    assert!(settled[0].ends_with("settled 0 AnsweredOnNewConnection"), "{settled:?}");
+    assert!(settled[1].ends_with("settled 1 Answered"), "{settled:?}");
+}
+
+#[test]
+fn a_limiter_that_gives_calls_up_too_soon_is_refused() {
+    let rules = SlotRules::new(Quota::default()).unwrap().longest_call(Duration::from_secs(60));
+    let build = |deadline| {
+        Client::builder(Endpoint::INDIA, credentials())
+            .limiter(Slots::with(rules))
+            .call_deadline(Duration::from_secs(deadline))
+            .build()
+    };
+    assert!(build(60).is_ok());
+    let error = build(61).unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("longest_call"), "{error}");
 }
 
 #[test]

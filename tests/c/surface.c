@@ -1024,7 +1024,7 @@ static void shared_quota(void)
         astat_code code;
     } wrong[] = {
         {"limiter", "carrier-pigeon", ASTAT_E_CONFIG},
-        {"limiter", "file:/no/such/folder/quota", ASTAT_E_LIMITER},
+        {"limiter", "file:/no/such/folder/quota", ASTAT_E_CONFIG},
         {"limiter_away", "x", ASTAT_E_CONFIG},
         {"strict", "x", ASTAT_E_CONFIG},
         {"submit_share", "0", ASTAT_E_CONFIG},

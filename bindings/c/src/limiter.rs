@@ -354,7 +354,7 @@ impl Limiter for Plugged {
 
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
         let (how, retry_after) = match how {
-            Settlement::Answered => (ASTAT_SETTLED_ANSWERED, None),
+            Settlement::Answered | Settlement::AnsweredOnNewConnection => (ASTAT_SETTLED_ANSWERED, None),
             Settlement::Refused { retry_after } => (ASTAT_SETTLED_REFUSED, retry_after),
             Settlement::NotSent => (ASTAT_SETTLED_NOT_SENT, None),
             _ => (ASTAT_SETTLED_IN_DOUBT, None),

@@ -143,7 +143,7 @@ impl From<plugin::Settlement> for Settlement {
     fn from(how: plugin::Settlement) -> Self {
         let plain = |how| Settlement { how, retry_after: None };
         match how {
-            plugin::Settlement::Answered => plain("answered"),
+            plugin::Settlement::Answered | plugin::Settlement::AnsweredOnNewConnection => plain("answered"),
             plugin::Settlement::Refused { retry_after } => Settlement { how: "refused", retry_after },
             plugin::Settlement::NotSent => plain("not_sent"),
             _ => plain("in_doubt"),

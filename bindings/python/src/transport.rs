@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +28,10 @@ impl<T: Transport + 'static> Transport for SignalTransport<T> {
         let (inner, flight) = (Arc::clone(&self.0), Flight::of(request));
         let exchange = move || {
             // Who left does not listen any more.
-            let result = flight.send(&*inner, &mut |head| drop(tell.send(Told::Head(head.clone()))));
+            let new = AtomicBool::new(false);
+            let mut on_head =
+                |head: &Head| drop(tell.send(Told::Head(head.clone(), new.load(Ordering::Relaxed))));
+            let result = flight.send(&*inner, &new, &mut on_head);
             let _ = tell.send(Told::End(result));
         };
         if thread::Builder::new().name("activity-status".to_owned()).spawn(exchange).is_err() {
@@ -35,7 +39,10 @@ impl<T: Transport + 'static> Transport for SignalTransport<T> {
         }
         loop {
             match told.recv_timeout(SLICE) {
-                Ok(Told::Head(head)) => on_head(&head),
+                Ok(Told::Head(head, new)) => {
+                    request.new_connection.store(new, Ordering::Relaxed);
+                    on_head(&head);
+                }
                 Ok(Told::End(result)) => return result,
                 Err(RecvTimeoutError::Timeout) if arrived() => {
                     return Err(lost(Failure::Interrupted, "it was interrupted before the answer came"));
@@ -50,7 +57,8 @@ impl<T: Transport + 'static> Transport for SignalTransport<T> {
 }
 
 enum Told {
-    Head(Head),
+    /// The head, and whether the connection is a new one.
+    Head(Head, bool),
     End(Result<Response, TransportError>),
 }
 
@@ -78,6 +86,7 @@ impl Flight {
     fn send(
         &self,
         transport: &dyn Transport,
+        new_connection: &AtomicBool,
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<Response, TransportError> {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| Header { name, value }).collect();
@@ -87,6 +96,7 @@ impl Flight {
             headers: &headers,
             body: self.body.as_deref(),
             time_left: self.time_left,
+            new_connection,
         };
         transport.send(&request, on_head)
     }

@@ -10,8 +10,8 @@
 use activity_status::plugin::{Limiter, LimiterError};
 use activity_status::{ClientBuilder, Error, LimiterPlace, Settings};
 
-/// A client builder with these settings. Setting `limiter`: `process`, `file:PATH` (feature `file`), `redis://…` or
-/// `rediss://…` (feature `redis`).
+/// A client builder with these settings. Setting `limiter`: `process`, `file:PATH` (feature `file`), `redis://…` (feature
+/// `redis`) or `rediss://…` (feature `tls`).
 ///
 /// # Errors
 /// Those of [`Settings::builder_with`].
@@ -20,10 +20,24 @@ pub fn builder(settings: &Settings) -> Result<ClientBuilder, Error> {
 }
 
 fn limiter(asked: &LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError> {
+    let trouble = |message: &str| LimiterError { message: message.to_owned(), source: None };
     Ok(match asked.scheme() {
         #[cfg(feature = "file")]
         "file" => {
             let path = &asked.place["file:".len()..];
+            match path.chars().next() {
+                None => {
+                    return Err(trouble(
+                        "the limiter file: names no file; give its whole path, such as file:/var/tmp/quota",
+                    ));
+                }
+                Some('~') => {
+                    return Err(trouble(
+                        "the limiter file:~ is not understood here: write the whole path of the home folder",
+                    ));
+                }
+                _ => {}
+            }
             Some(Box::new(activity_status_limiter_file::FileLimiter::open(path, asked.rules)?))
         }
         #[cfg(feature = "redis")]

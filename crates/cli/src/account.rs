@@ -34,7 +34,8 @@ impl Refusals {
             let calls = if count == 1 { "call was" } else { "calls were" };
             shell.note(format_args!(
                 "{count} {calls} refused for now and made again: nothing is lost. Another program \
-                 uses this key, or has within the last 5 s: let them share the quota (--limiter file:PATH)."
+                 uses this key, or has within the last 5 s: let them share the quota (the same whole path in --limiter \
+                 file:PATH)."
             ));
         }
     }

@@ -248,7 +248,7 @@ fn commands_that_name_one_file_share_the_quota() {
     assert_eq!((book.refused, book.status_calls + book.metrics_calls), (0, 11), "{book:?}");
 
     let other = run(&server, &["metrics", "--quota", "6/1s", "--limiter", &limiter]);
-    assert_eq!(other.code, 4, "another quota on a file in use: {}", other.err);
+    assert_eq!(other.code, 2, "another quota on a file in use: {}", other.err);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_limiter_that_is_none_is_refused_and_a_password_is_no_argument() {
     assert_eq!(unknown.code, 2, "{}", unknown.err);
     assert!(unknown.err.contains("file:PATH"), "{}", unknown.err);
     let nowhere = run(&server, &["metrics", "--limiter", "file:/nowhere/at/all"]);
-    assert_eq!(nowhere.code, 4, "{}", nowhere.err);
+    assert_eq!(nowhere.code, 2, "{}", nowhere.err);
     assert!(nowhere.err.contains("/nowhere/at/all"), "{}", nowhere.err);
     let address = format!("redis://user:{}@127.0.0.1:9", SECRETS[3]);
     let setting = format!("limiter={address}");

@@ -1,11 +1,12 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use percent_encoding::utf8_percent_encode;
 use zeroize::Zeroizing;
 
-use crate::builtin::{Quota, SlotRules, Slots, SystemClock, Timeouts, UreqTransport};
+use crate::builtin::{LONGEST_CALL, Quota, SlotRules, Slots, SystemClock, Timeouts, UreqTransport};
 use crate::credentials::{KeyPlacement, mask};
 use crate::plugin::{
     Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Header, Limiter, LimiterError, Method,
@@ -147,7 +148,10 @@ impl Client {
             let permit = match self.permit(call, deadline) {
                 Ok(permit) => permit,
                 Err(error) => {
-                    self.limiter.leave();
+                    // A limiter that cannot tell cannot hear either; the place is lost by not coming.
+                    if error.kind() != ErrorKind::Limiter {
+                        self.limiter.leave();
+                    }
                     return Err(tried.cut_short(error));
                 }
             };
@@ -218,7 +222,9 @@ impl Client {
             headers: &headers,
             body: call.body,
             time_left: deadline.saturating_sub(sent_at),
+            new_connection: &AtomicBool::new(false),
         };
+        let settlement = |head: &Head| settlement(head, request.new_connection.load(Ordering::Relaxed));
         let result = self.transport.send(&request, &mut |head| held.settle(settlement(head)));
         match &result {
             Ok(response) => held.settle(settlement(&response.head)),
@@ -292,7 +298,7 @@ impl Client {
     fn no_answer(&self, call: &Call<'_>, error: TransportError) -> Error {
         let kind = match error.failure {
             Failure::Config => ErrorKind::Config,
-            Failure::Interrupted if error.delivery == Delivery::NotSent || call.repeatable() => {
+            Failure::Interrupted if error.delivery != Delivery::InDoubt || call.repeatable() => {
                 ErrorKind::Interrupted
             }
             _ if error.delivery == Delivery::InDoubt && !call.repeatable() => ErrorKind::InDoubt,
@@ -467,6 +473,8 @@ impl Held<'_> {
     fn settle(&mut self, how: Settlement) {
         let Some(permit) = self.permit.take() else { return };
         if let Err(error) = self.client.limiter.settle(permit, how, &*self.client.clock) {
+            let message = mask(&error.message, self.client.credentials.secrets());
+            let error = LimiterError { message, ..error };
             self.client.observe(&Event::SettleFailed { error: &error });
         }
     }
@@ -479,16 +487,17 @@ impl Drop for Held<'_> {
     }
 }
 
-fn settlement(head: &Head) -> Settlement {
+fn settlement(head: &Head, new_connection: bool) -> Settlement {
     match head.status {
         429 => Settlement::Refused { retry_after: head.header("retry-after").and_then(seconds) },
+        _ if new_connection => Settlement::AnsweredOnNewConnection,
         _ => Settlement::Answered,
     }
 }
 
-/// `Retry-After` in seconds. The vendor sends none \[docs\]; a date in its place is not worth a parser.
+/// `Retry-After` in seconds. The vendor sends none \[docs\]; a date in its place is not worth a parser, and 0 is no advice.
 fn seconds(retry_after: &str) -> Option<Duration> {
-    retry_after.trim().parse().ok().map(Duration::from_secs)
+    retry_after.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 
 /// Puts a [`Client`] together. Each part takes a value, a closure where the trait has one method, or a shared `Arc`.
@@ -574,7 +583,16 @@ impl ClientBuilder {
             None => Box::new(UreqTransport::new(self.timeouts)?),
         };
         let limiter = match self.limiter {
-            Some(limiter) => limiter,
+            Some(limiter) => match limiter.longest_call() {
+                Some(longest) if longest < self.call_deadline.min(LONGEST_CALL) => {
+                    return Err(Error::config(format!(
+                        "the limiter thinks that a caller has died {longest:?} after it got leave, and a call may take {:?}: \
+                         give its rules that `longest_call`, or a shorter `call_deadline`",
+                        self.call_deadline
+                    )));
+                }
+                _ => limiter,
+            },
             None => Box::new(Slots::with(SlotRules::new(self.quota)?.longest_call(self.call_deadline))),
         };
         Ok(Client {

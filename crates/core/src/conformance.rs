@@ -183,6 +183,8 @@ fn settlements(bench: &Bench<'_>) -> Result<(), String> {
     let (clock, window) = (bench.clock(), bench.window());
     let [limiter] = bench.handles(1);
     let permit = take(&limiter, CallClass::Poll, &*clock)?;
+    // However long a call takes, short of the longest, it holds its slot.
+    sleep(&*clock, (window * 3).min(bench.subject.longest_call / 2));
     if ask(&limiter, CallClass::Poll, &*clock)?.is_ok() {
         return Err("one call was in flight, of a quota of one, and another got leave".to_owned());
     }
@@ -193,6 +195,7 @@ fn settlements(bench: &Bench<'_>) -> Result<(), String> {
     };
     let mut permit = permit;
     for how in [Settlement::Answered, Settlement::InDoubt, Settlement::Answered] {
+        sleep(&*clock, (window * 2).min(bench.subject.longest_call / 2));
         let settled_at = clock.now();
         settle(&limiter, permit, how, &*clock)?;
         permit = take(&limiter, CallClass::Poll, &*clock)?;
@@ -242,7 +245,9 @@ fn judged(
         for call in 0..calls {
             let class = if call % 3 == 0 { CallClass::Submit } else { CallClass::Poll };
             let permit = take(limiter, class, clock)?;
-            sleep(clock, dice.up_to(bench.window() / 4));
+            // One call is stuck on its way, for longer than a window.
+            let stuck = if call == 1 && caller == 0 { bench.window() * 2 } else { Duration::ZERO };
+            sleep(clock, stuck.min(bench.subject.longest_call / 2) + dice.up_to(bench.window() / 4));
             {
                 let mut judged = lock(&judged);
                 judged.push(clock.now());

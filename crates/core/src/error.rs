@@ -248,7 +248,7 @@ kinds! {
     /// A submit was sent and its answer was lost: the job may exist, or not.
     InDoubt = "in_doubt", "Look in the CRM before you send it again: that may create it twice";
     /// The limiter could not tell whether a call may be sent, so it was not.
-    Limiter = "limiter", "Look at the limiter's store";
+    Limiter = "limiter", "See to the limiter, then try again";
     /// The ledger could not be written, so nothing was sent. (No part of 0.1 keeps one yet.)
     Ledger = "ledger", "Look at the ledger's file";
     /// The deadline passed first.

@@ -104,7 +104,7 @@ impl Default for RetryPolicy {
 ///
 /// | what happened | a question (GET) | a submit |
 /// |---|---|---|
-/// | it was never sent | safe | safe |
+/// | it was never sent, or not all of it | safe | safe |
 /// | refused (429) | safe | safe |
 /// | bad input, 400, 401, 404 | pointless | pointless |
 /// | 5xx | safe | may duplicate |
@@ -116,7 +116,7 @@ pub fn resend(kind: ErrorKind, delivery: Delivery, repeatable: bool) -> Resend {
         (ErrorKind::Config | ErrorKind::Unauthorized | ErrorKind::BadRequest | ErrorKind::NotFound, _) => {
             Resend::Pointless
         }
-        (ErrorKind::Refused, _) | (_, Delivery::NotSent) => Resend::Safe,
+        (ErrorKind::Refused, _) | (_, Delivery::NotSent | Delivery::Partly) => Resend::Safe,
         _ if repeatable => Resend::Safe,
         _ => Resend::MayDuplicate,
     }
@@ -128,11 +128,12 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use Delivery::{InDoubt, NotSent};
+        use Delivery::{InDoubt, NotSent, Partly};
         use ErrorKind::*;
         for (kind, delivery, question, submit) in [
             (Transport, NotSent, Resend::Safe, Resend::Safe),
             (TimedOut, NotSent, Resend::Safe, Resend::Safe),
+            (TimedOut, Partly, Resend::Safe, Resend::Safe),
             (Refused, InDoubt, Resend::Safe, Resend::Safe),
             (Server, InDoubt, Resend::Safe, Resend::MayDuplicate),
             (Malformed, InDoubt, Resend::Safe, Resend::MayDuplicate),

@@ -7,9 +7,7 @@ use zeroize::Zeroizing;
 use crate::builtin::{Quota, SlotRules, Slots, Timeouts, UreqTransport};
 use crate::plugin::{Limiter, LimiterError};
 use crate::wire::quoted;
-use crate::{
-    Client, ClientBuilder, Credentials, Endpoint, Error, ErrorKind, KeyPlacement, Resend, RetryPolicy,
-};
+use crate::{Client, ClientBuilder, Credentials, Endpoint, Error, KeyPlacement, RetryPolicy};
 
 /// A client's settings as words and texts: the one table behind the command line, C and Python, so that a setting has
 /// the same name and the same meaning in each. In Rust, [`Client::builder`] says the same with types.
@@ -42,9 +40,12 @@ impl Settings {
         ("quota", "Calls per time, such as 25/5s (default)."),
         (
             "limiter",
-            "Who shares the quota: process (default), file:PATH (a machine), redis://HOST:PORT (many).",
+            "Who shares the quota: process (default), file:PATH (all that name this file), redis://HOST:PORT (all machines).",
         ),
-        ("limiter_away", "While Redis is away: refuse (default), or a quota of one's own, such as 5/5s."),
+        (
+            "limiter_away",
+            "While Redis is away: refuse (default), or a quota for this client alone, such as 5/5s; all of them must add up.",
+        ),
         (
             "strict",
             "true: hold each slot for a whole window after the answer. Default false, an estimated margin less.",
@@ -110,7 +111,7 @@ impl Settings {
     ///
     /// # Errors
     /// Kind [`Config`](crate::ErrorKind::Config) for any value that is missing or makes no sense, and for a limiter other than
-    /// `process`: the core has no other.
+    /// `process`: the core has no other. The crate `activity-status-backends` has the others, and a `builder` like this one.
     pub fn builder(&self) -> Result<ClientBuilder, Error> {
         self.builder_with(|_| Ok(None))
     }
@@ -119,7 +120,7 @@ impl Settings {
     /// answers `None` to a place that it does not know either.
     ///
     /// # Errors
-    /// As [`builder`](Settings::builder); kind [`Limiter`](crate::ErrorKind::Limiter) for those of `open`.
+    /// As [`builder`](Settings::builder); kind [`Config`](crate::ErrorKind::Config) for those of `open`, too.
     pub fn builder_with(
         &self,
         open: impl FnOnce(&LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError>,
@@ -152,13 +153,18 @@ impl Settings {
             place => {
                 let api_key = self.get("api_key").unwrap_or_default();
                 let asked = LimiterPlace { place, rules, api_key, away };
-                let unable = |trouble: LimiterError| {
-                    Error::new(ErrorKind::Limiter, Resend::Safe, trouble.message).with_source(trouble.source)
-                };
+                // Nothing was asked of the vendor or of a server yet: what is wrong is the setting, or the place that it names.
+                let unable =
+                    |trouble: LimiterError| Error::config(trouble.message).with_source(trouble.source);
                 let Some(limiter) = open(&asked).map_err(unable)? else {
+                    let scheme = match asked.scheme() {
+                        it if it.contains(['@', '/']) => "what is given".to_owned(),
+                        it => quoted(it),
+                    };
                     return Err(Error::config(format!(
-                        "{} is no limiter of this build: give process, file:PATH or redis://HOST:PORT, as built in",
-                        quoted(asked.scheme())
+                        "{scheme} is no limiter that this program knows: process is always there; file:PATH and \
+                         redis://HOST:PORT come with activity_status_backends::builder in Rust, and with the command line, \
+                         C and Python"
                     )));
                 };
                 builder.limiter(limiter)
@@ -298,6 +304,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     fn with(pairs: &[(&str, &str)]) -> Result<ClientBuilder, Error> {
         let mut settings = Settings::new();
@@ -382,7 +389,7 @@ mod tests {
         });
         let gone = settings
             .builder_with(|_| Err(LimiterError { message: "no such folder".to_owned(), source: None }));
-        assert_eq!(gone.unwrap_err().kind(), ErrorKind::Limiter);
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::Config);
         let snapshot = builder.unwrap().build().unwrap().snapshot().unwrap().unwrap();
         assert_eq!(snapshot.free, 3);
     }

@@ -4,10 +4,13 @@
 //! use activity_status::builtin::{Quota, SlotRules};
 //! use activity_status::{Client, Credentials, Endpoint};
 //! use activity_status_limiter_file::FileLimiter;
+//! use std::time::Duration;
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("leadsquared.quota");
-//! let limiter = FileLimiter::open(path, SlotRules::new(Quota::default())?)?;
+//! // A caller that has died frees its slot by itself: not before the longest call that a client makes.
+//! let rules = SlotRules::new(Quota::default())?.longest_call(Duration::from_secs(60));
+//! let limiter = FileLimiter::open(path, rules)?;
 //! let client = Client::builder(Endpoint::INDIA, Credentials::new("key")?).limiter(limiter).build()?;
 //! assert_eq!(client.snapshot()?.map(|quota| quota.free), Some(25));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,7 +45,7 @@ use machine::Locked;
 ///
 /// A process that dies in a call leaves a slot that is free again after the longest call and a window. Whatever else
 /// makes the past unknown (a write that was cut short, damage, a reboot, another file in its place) holds every slot for
-/// a window: calls come late then, never too many.
+/// a window: calls come late then, and not too many unless one that was lost lasts longer than a window.
 ///
 /// Any number of threads and processes may use it at once, also after a `fork`. A question takes some microseconds; while
 /// another process has the file, it sleeps by the caller's clock, for 2 s at the most.
@@ -265,6 +268,10 @@ impl Limiter for FileLimiter {
         self.change(clock, |table, _| table.settle(&self.rules, permit, how, at))
     }
 
+    fn longest_call(&self) -> Option<Duration> {
+        Some(self.rules.lease())
+    }
+
     fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
         let (file, now) = self.locked(clock)?;
         let (table, _) = self.find(&file, now)?;
@@ -311,7 +318,10 @@ fn no_access(path: &Path, error: io::Error) -> LimiterError {
 fn unreadable(path: &Path, why: Unreadable) -> LimiterError {
     let what = match why {
         Unreadable::Io(error) => return no_access(path, error),
-        Unreadable::NotAQuota => "is something else and was left as it is: give another path",
+        Unreadable::NotAQuota => {
+            "is something else and was left as it is: give all programs another path; or, if it was the quota's, stop them, wait a \
+             window and delete it"
+        }
         Unreadable::OtherLayout => {
             "is of another version of this library: use one version in all programs, or another file"
         }

@@ -72,10 +72,13 @@ impl Server {
             ),
             source: None,
         };
-        let info = url.into_connection_info().map_err(|_| bad("is not one of a Redis server"))?;
-        if !info.addr().is_supported() {
-            return Err(bad("asks for TLS, which is not in this build (cargo feature `tls`)"));
+        if cfg!(not(feature = "tls")) && url.starts_with("rediss:") {
+            let message =
+                "the limiter's address asks for TLS, which is not in this build (cargo feature `tls`)"
+                    .to_owned();
+            return Err(LimiterError { message, source: None });
         }
+        let info = url.into_connection_info().map_err(|_| bad("is not one of a Redis server"))?;
         #[cfg(feature = "tls")]
         if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
             // Without a choice rustls panics in a program that has several to choose from. One made before stays.
@@ -150,9 +153,9 @@ impl Server {
     /// In our words: a server's own may repeat what it was sent, and that can be the password.
     fn trouble(&self, error: &RedisError, is_connected: bool) -> LimiterError {
         let what = match (error.kind(), error.code()) {
-            _ if error.is_timeout() => format!("did not answer within {LONGEST_STEP:?}: is it up, and is the network?"),
-            _ if error.is_connection_refusal() => "refuses connections: is it up?".to_owned(),
-            (ErrorKind::Io, _) if is_connected => "closed the connection: is it restarting?".to_owned(),
+            _ if error.is_timeout() => format!("did not answer within {LONGEST_STEP:?}: see to it and to the network, or set limiter_away"),
+            _ if error.is_connection_refusal() => "refuses connections: start it, or set limiter_away".to_owned(),
+            (ErrorKind::Io, _) if is_connected => "closed the connection, as a server does that stops".to_owned(),
             (ErrorKind::Io, _) => "cannot be reached: check the host, the port, and its TLS certificate if it has one".to_owned(),
             (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
                 "does not accept the user or the password in the address".to_owned()
@@ -165,9 +168,9 @@ impl Server {
             }
             (_, Some("WRONGTYPE")) => "holds something else under our key (WRONGTYPE): use another database".to_owned(),
             (_, Some(code)) if code.len() < 20 && code.chars().all(|letter| letter.is_ascii_uppercase()) => {
-                format!("answered with an error ({code}): see its log")
+                format!("answered with an error ({code}): see whether that database exists, and its log")
             }
-            _ => "gave an answer that cannot be read: is it Redis 5 or later?".to_owned(),
+            _ => "gave an answer that cannot be read: give the address of a Redis 5 or later".to_owned(),
         };
         LimiterError { message: format!("the quota's Redis at {} {what}", self.address), source: None }
     }

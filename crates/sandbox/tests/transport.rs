@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use activity_status::builtin::VirtualClock;
@@ -28,8 +29,14 @@ fn submit(
     clock: &dyn Clock,
 ) -> (Option<Duration>, Result<Response, TransportError>) {
     let url = "https://asyncapi.example/lead/capture";
-    let request =
-        Request { method: Method::Post, url, headers: &KEYS, body: Some(b"{}"), time_left: secs(60) };
+    let request = Request {
+        method: Method::Post,
+        url,
+        headers: &KEYS,
+        body: Some(b"{}"),
+        time_left: secs(60),
+        new_connection: &AtomicBool::new(false),
+    };
     let mut head_at = None;
     let answer = transport.send(&request, &mut |_: &Head| head_at = Some(clock.now()));
     (head_at, answer)
@@ -55,8 +62,14 @@ fn an_answer_takes_the_way_there_and_the_way_back() {
     assert!(String::from_utf8_lossy(&answer.body).contains(&id));
 
     let url = format!("http://127.0.0.1:1/lead/capture/status?RequestID={id}");
-    let request =
-        Request { method: Method::Get, url: &url, headers: &KEYS[..1], body: None, time_left: secs(60) };
+    let request = Request {
+        method: Method::Get,
+        url: &url,
+        headers: &KEYS[..1],
+        body: None,
+        time_left: secs(60),
+        new_connection: &AtomicBool::new(false),
+    };
     let answer = transport.send(&request, &mut |_: &Head| ()).unwrap();
     assert!(String::from_utf8_lossy(&answer.body).contains("Success"));
     assert_eq!(transport.book().succeeded, 1);

@@ -7,7 +7,7 @@ class Limiter(Protocol):
     """A limiter of your own: ``Client(limiter=...)`` takes any object with these two methods.
 
     It keeps the account's quota: every HTTP attempt asks it for leave first. The client does the waiting; the limiter
-    only computes, and must not block for long.
+    only computes: it must not block for long, nor call a method of a client.
 
     Its methods run on the thread that makes the call, a settlement too, and so may run on many at once, with no lock of
     ours held. Who waits is known by ``threading.get_ident()``: a thread waits for one call at a time, and asks again
@@ -20,7 +20,7 @@ class Limiter(Protocol):
 
     What ``try_acquire`` and ``snapshot`` raise is the ``__cause__`` of the :class:`LimiterError` that the caller gets.
     A call goes on without ``settle`` and ``leave``, so what they raise goes to ``sys.unraisablehook``.
-    ``KeyboardInterrupt`` and ``SystemExit`` leave the call as themselves.
+    ``KeyboardInterrupt`` and ``SystemExit`` leave the call as themselves. Keys are masked in our texts, not in yours.
 
     :func:`activity_status.testing.check_limiter` tells what a limiter gets wrong.
     """

@@ -9,6 +9,7 @@ mod system_clock;
 mod ureq_transport;
 mod virtual_clock;
 
+pub(crate) use quota::LONGEST_CALL;
 pub use quota::{Quota, SlotRules};
 pub use slot_table::{NotATable, SlotTable};
 pub use slots::Slots;

@@ -87,6 +87,9 @@ pub struct SlotRules {
     longest_call: Duration,
 }
 
+/// No call takes longer: its transport sees to that.
+pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(24 * 3600);
+
 impl SlotRules {
     /// The rules for this quota: an estimated margin, half of a contended quota for submits, calls of 60 s at most.
     ///
@@ -100,7 +103,8 @@ impl SlotRules {
 
     /// Whether a slot is held for a whole window after the answer. It is then safe under any delay, and costs one round trip
     /// a window. Otherwise (default) it is held for less by a margin that is estimated from the round trips seen: that gains
-    /// where they are steady, is zero where they vary, and lets through about one refusal in 100,000 calls.
+    /// where they are steady, is zero where they vary, and lets through at most one refusal in 100,000 calls. Whoever is strict
+    /// makes all who share the state strict.
     pub const fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
@@ -125,7 +129,7 @@ impl SlotRules {
     /// The longest that one call may take, its [deadline](crate::ClientBuilder::call_deadline): the slot of a caller that
     /// died in a call is free a window after that. 60 s unless set; a day at the most.
     pub fn longest_call(mut self, longest: Duration) -> Self {
-        self.longest_call = longest.min(Duration::from_secs(24 * 3600));
+        self.longest_call = longest.min(LONGEST_CALL);
         self
     }
 
@@ -148,7 +152,8 @@ impl SlotRules {
         self.strict
     }
 
-    pub(crate) const fn lease(&self) -> Duration {
+    /// The longest that a call may take.
+    pub const fn lease(&self) -> Duration {
         self.longest_call
     }
 

@@ -124,6 +124,7 @@ impl SlotTable {
                 }
                 now
             }
+            Settlement::AnsweredOnNewConnection => now,
             Settlement::Refused { retry_after } => {
                 let pause = retry_after.unwrap_or(window).min(LONGEST_PAUSE.max(window));
                 self.paused_until = self.paused_until.max(now + pause);
@@ -140,18 +141,23 @@ impl SlotTable {
     }
 
     /// The past is unknown: a table was lost, or a clock has jumped. As many calls as the quota has may just have been
-    /// made, so every slot is held for a window; whoever waited comes again.
+    /// made, so every slot is held for a window, or for longer if it was; whoever waited comes again.
+    ///
+    /// That is enough if no call that was lost lasts longer than a window: nobody knows of those.
     pub fn hold_all(&mut self, rules: &SlotRules, now: Duration) {
-        self.now = now;
+        let old = std::mem::replace(&mut self.now, now);
+        let later = |then: Duration| now + then.saturating_sub(old);
         for call in &mut self.in_flight {
-            (call.sent_at, call.ends) = (now, now + rules.lease() + rules.quota().window() + GUARD);
+            let lease = call.ends.saturating_sub(call.sent_at);
+            (call.sent_at, call.ends) = (now, now + lease);
         }
         let unknown = (rules.quota().calls() as usize).saturating_sub(self.in_flight.len());
-        self.held_since = vec![now; unknown];
+        let since = self.held_since.iter().max().map_or(now, |since| later(*since));
+        self.held_since = vec![since; unknown];
         self.waiting.clear();
-        self.paused_until = now;
+        self.paused_until = later(self.paused_until);
         // Nobody knows when those calls were answered, so no margin shortens what they hold.
-        let careful_until = now + rules.quota().window() + GUARD;
+        let careful_until = later(self.trips.careful_until).max(now + rules.quota().window() + GUARD);
         self.trips = RoundTrips { careful_until, ..RoundTrips::default() };
     }
 
@@ -189,6 +195,9 @@ impl SlotTable {
     fn advance(&mut self, rules: &SlotRules, now: Duration) -> Duration {
         self.now = self.now.max(now);
         let now = self.now;
+        if rules.is_strict() {
+            self.trips.careful_until = self.trips.careful_until.max(now + rules.quota().window() * CAREFUL);
+        }
         let held = self.held(rules);
         self.held_since.retain(|since| *since + held > now);
         self.in_flight.retain(|call| call.ends > now);
@@ -245,7 +254,7 @@ impl SlotTable {
 
     /// More calls may be out than there are slots, if some were thought to have ended. Those that end first do not matter then.
     fn forget_surplus(&mut self, rules: &SlotRules) {
-        let most = (rules.quota().calls() as usize).saturating_sub(self.in_flight.len()).max(1);
+        let most = rules.quota().calls() as usize;
         if self.held_since.len() > most {
             self.held_since.sort_unstable();
             self.held_since.drain(..self.held_since.len() - most);
@@ -264,7 +273,8 @@ fn nanos(time: Duration) -> u64 {
 /// What the margin is estimated from.
 ///
 /// A margin is safe if it is no more than the least delay there and the least delay back. Nobody sees those two; the
-/// least round trip is a little above their sum. How far above, the gap to the fifth least tells.
+/// least round trip is a little above their sum. How far above, the gap to the fifth least tells; three times the gap lets
+/// through fewer than one refusal in 100,000 calls wherever it was tried (`tests/quota.rs`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct RoundTrips {
     answers: u32,
@@ -304,7 +314,7 @@ impl RoundTrips {
             return Duration::ZERO;
         }
         let (first, fifth) = (self.least[0], self.least[4]);
-        first.saturating_sub((fifth - first) * 3 / 2)
+        first.saturating_sub((fifth - first) * 3)
     }
 }
 
@@ -322,7 +332,7 @@ pub enum NotATable {
 const VERSION: u8 = 1;
 
 /// More than these are not kept in bytes: who comes after them has no place, and waits all the same.
-const MOST_WAITING: usize = 256;
+const MOST_WAITING: usize = 1024;
 
 impl SlotTable {
     /// The table as bytes, the same on every machine: integers little-endian, times in nanoseconds.
@@ -515,6 +525,10 @@ mod tests {
 
         let strict = rules.strict(true);
         assert_eq!(table.margin(&strict), Duration::ZERO);
+        assert_eq!(take(&mut table.clone(), &strict, 1, now), Err(ms(5001)));
+        let mut shared = table.clone();
+        take(&mut shared, &strict, 1, now).unwrap_err();
+        assert_eq!(take(&mut shared, &rules, 1, now), Err(ms(5001)), "one who is strict makes all strict");
 
         let permit = take(&mut table, &rules, 1, now + S * 6).unwrap();
         let refused_at = now + S * 7;
@@ -559,13 +573,13 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_below_the_least_round_trip_by_half_as_much_again_as_the_gap() {
+    fn the_margin_is_below_the_least_round_trip_by_three_times_the_gap() {
         let mut trips = RoundTrips::default();
         for trip in [90, 100, 84, 82, 200, 80, 86].into_iter().chain(std::iter::repeat_n(300, 18)) {
             trips.add(ms(trip));
         }
         assert_eq!(trips.least, [80, 82, 84, 86, 90].map(ms));
-        assert_eq!(trips.margin(S), ms(80 - 15));
+        assert_eq!(trips.margin(S), ms(80 - 30));
         let wide = RoundTrips { answers: 99, least: [10, 20, 30, 40, 50].map(ms), ..RoundTrips::default() };
         assert_eq!(wide.margin(S), Duration::ZERO);
     }
@@ -686,6 +700,47 @@ mod tests {
             table.settle(&rules, Permit(number), Settlement::Answered, S * number as u32);
         }
         assert_eq!(table.held_since, [S * 98, S * 99], "the last ones count");
+
+        // Two whose slots had ended were not dead, and two more are out.
+        let rules = rules.longest_call(S);
+        let mut table = SlotTable::new();
+        let late = [take(&mut table, &rules, 1, S).unwrap(), take(&mut table, &rules, 1, S).unwrap()];
+        let new = [take(&mut table, &rules, 1, S * 8).unwrap(), take(&mut table, &rules, 1, S * 8).unwrap()];
+        late.into_iter().for_each(|permit| table.settle(&rules, permit, Settlement::Answered, S * 9));
+        new.into_iter().for_each(|permit| table.settle(&rules, permit, Settlement::NotSent, S * 9));
+        assert!(take(&mut table, &rules, 1, S * 9).is_err(), "two were answered just now");
+    }
+
+    #[test]
+    fn a_call_that_had_to_connect_first_teaches_no_round_trip() {
+        let rules = rules(30);
+        let mut table = SlotTable::new();
+        let permits: Vec<Permit> = (0..30).map(|_| take(&mut table, &rules, 1, S).unwrap()).collect();
+        for permit in permits {
+            table.settle(&rules, permit, Settlement::AnsweredOnNewConnection, S + ms(240));
+        }
+        assert_eq!(table.margin(&rules), Duration::ZERO);
+        assert_eq!(take(&mut table, &rules, 1, S + ms(240)), Err(ms(5001)), "and counts like any other");
+    }
+
+    #[test]
+    fn what_is_held_for_longer_stays_so_when_the_past_is_unknown() {
+        let rules = rules(1);
+        let mut table = SlotTable::new();
+        let permit = take(&mut table, &rules, 1, S * 10).unwrap();
+        table.settle(&rules, permit, Settlement::InDoubt, S * 10);
+        table.hold_all(&rules, S * 2);
+        assert_eq!(take(&mut table.clone(), &rules, 1, S * 2), Err(ms(10_001)), "a call in doubt");
+
+        let permit = take(&mut table, &rules, 1, S * 20).unwrap();
+        table.settle(&rules, permit, Settlement::Refused { retry_after: Some(S * 60) }, S * 20);
+        table.hold_all(&rules, S * 3);
+        assert_eq!(take(&mut table.clone(), &rules, 1, S * 3), Err(S * 60), "a server's advice");
+
+        let patient = rules.longest_call(S * 600);
+        take(&mut table, &patient, 1, S * 100).unwrap();
+        table.hold_all(&rules, S * 4);
+        assert!(take(&mut table, &rules, 2, S * 600).is_err(), "the lease that another program gave");
     }
 
     #[test]
@@ -713,14 +768,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_256_who_wait_are_kept_in_bytes() {
+    fn the_first_1024_who_wait_are_kept_in_bytes() {
         let rules = rules(1);
         let mut table = SlotTable::new();
-        for waiter in 0..=300 {
+        for waiter in 0..=1100 {
             let _ = take(&mut table, &rules, waiter, S);
         }
         let read = SlotTable::from_bytes(&table.to_bytes(&rules), &rules).unwrap();
-        assert_eq!(read.waiting, table.waiting[..256]);
+        assert_eq!(read.waiting, table.waiting[..1024]);
     }
 
     #[test]

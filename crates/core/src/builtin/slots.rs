@@ -1,6 +1,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::quota::LONGEST_CALL;
 use super::{Quota, SlotRules, SlotTable};
 use crate::Error;
 use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement, Snapshot};
@@ -11,7 +13,8 @@ use crate::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, S
 /// bucket of N). Whoever waits is served in the order of coming, and is told the time at which a slot can be free for
 /// it, no sooner: no one starves, and no slot wakes everybody.
 ///
-/// Share one among all clients that use the same key: it is a value behind an [`Arc`](std::sync::Arc).
+/// Share one among all clients that use the same key: it is a value behind an [`Arc`](std::sync::Arc). Their clocks must have
+/// one origin. After a `fork` there are two, each with the whole quota: use one in a file there.
 ///
 /// ```
 /// use activity_status::{Client, Credentials, Endpoint, builtin::{Quota, Slots}};
@@ -31,12 +34,12 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// A limiter for this quota.
+    /// A limiter for this quota, for calls of any length.
     ///
     /// # Errors
     /// Kind [`Config`](crate::ErrorKind::Config) for a quota of zero, or a window of zero or over an hour.
     pub fn new(quota: Quota) -> Result<Self, Error> {
-        Ok(Slots::with(SlotRules::new(quota)?))
+        Ok(Slots::with(SlotRules::new(quota)?.longest_call(LONGEST_CALL)))
     }
 
     /// A limiter by these rules.
@@ -75,6 +78,10 @@ impl Limiter for Slots {
         Ok(())
     }
 
+    fn longest_call(&self) -> Option<Duration> {
+        Some(self.rules.lease())
+    }
+
     fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
         let now = clock.now();
         Ok(Some(self.table().snapshot(&self.rules, now)))
@@ -83,8 +90,6 @@ impl Limiter for Slots {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::builtin::VirtualClock;
 

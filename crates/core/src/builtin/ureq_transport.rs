@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub struct UreqTransport {
     agent: Agent,
     known: Addresses,
     sealed: Sealed,
+    /// How many connections were made.
+    connections: Arc<AtomicU64>,
 }
 
 const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -130,8 +133,11 @@ impl UreqTransport {
         let lookup = DefaultResolver::default();
         let resolver = RememberingResolver { lookup, known: known.clone(), clock: SystemClock::new() };
         let sealed = Sealed::new();
-        let connector = DefaultConnector::default().chain(sealed.clone());
-        Ok(UreqTransport { agent: Agent::with_parts(config, connector, resolver), known, sealed })
+        let connections = Arc::<AtomicU64>::default();
+        let connecting = Connecting { sealed: sealed.clone(), connections: connections.clone() };
+        let connector = DefaultConnector::default().chain(connecting);
+        let agent = Agent::with_parts(config, connector, resolver);
+        Ok(UreqTransport { agent, known, sealed, connections })
     }
 }
 
@@ -142,16 +148,22 @@ impl Transport for UreqTransport {
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<Response, TransportError> {
         let mut unsent = Unsent(request.body.unwrap_or_default());
-        let mut response = self.exchange(request, &mut unsent).map_err(|error| {
-            let never_left = match request.method {
-                Method::Get => failed_before_sending(&error),
+        let connections = self.connections.load(Ordering::Relaxed);
+        let answer = self.exchange(request, &mut unsent);
+        // If another call has made one meanwhile, this one is thought to have: nobody learns anything wrong from that.
+        let new = self.connections.load(Ordering::Relaxed) != connections;
+        request.new_connection.store(new, Ordering::Relaxed);
+        let mut response = answer.map_err(|error| {
+            let delivery = match failed_before_sending(&error) {
+                true => Delivery::NotSent,
                 // The announced body has not all left, so nobody can have acted on it.
-                Method::Post => !unsent.0.is_empty(),
+                false if !unsent.0.is_empty() => Delivery::Partly,
+                false => Delivery::InDoubt,
             };
-            if failed_before_sending(&error) {
+            if delivery == Delivery::NotSent {
                 lock(&self.known).clear();
             }
-            describe(if never_left { Delivery::NotSent } else { Delivery::InDoubt }, &error, request.url)
+            describe(delivery, &error, request.url)
         })?;
         let head = head_of(&response);
         on_head(&head);
@@ -210,7 +222,14 @@ impl UreqTransport {
     }
 }
 
-impl<In: ureq::unversioned::transport::Transport> Connector<In> for Sealed {
+/// Puts the last step around each new connection, and counts them.
+#[derive(Debug, Clone)]
+struct Connecting {
+    sealed: Sealed,
+    connections: Arc<AtomicU64>,
+}
+
+impl<In: ureq::unversioned::transport::Transport> Connector<In> for Connecting {
     type Out = Unsealing<In>;
 
     fn connect(
@@ -218,7 +237,8 @@ impl<In: ureq::unversioned::transport::Transport> Connector<In> for Sealed {
         _: &ConnectionDetails<'_>,
         inner: Option<In>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
-        Ok(inner.map(|inner| Unsealing { inner, sealed: self.clone() }))
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(inner.map(|inner| Unsealing { inner, sealed: self.sealed.clone() }))
     }
 }
 

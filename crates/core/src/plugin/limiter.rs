@@ -11,7 +11,8 @@ use super::Clock;
 ///
 /// The contract: at most the quota's number of calls reach the vendor in any window; waiting as told is enough
 /// to make progress; a permit is settled exactly once. A thread waits for one call at a time, and asks again itself: so a
-/// limiter can know who came first. A settlement may come on another thread.
+/// limiter can know who came first. A settlement may come on another thread. All clients that share a limiter
+/// must share the origin of their clocks, as all [`SystemClock`](crate::builtin::SystemClock)s of a process do.
 pub trait Limiter: Send + Sync {
     /// Asks for leave to send one call now.
     ///
@@ -28,6 +29,12 @@ pub trait Limiter: Send + Sync {
     /// # Errors
     /// [`LimiterError`] if it could not be recorded. The limiter must then err on the side of too few calls.
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError>;
+
+    /// After which time a permit that was not settled ends by itself. A client whose calls may take longer is not built.
+    /// `None` if it never does.
+    fn longest_call(&self) -> Option<Duration> {
+        None
+    }
 
     /// How the quota stands. `None` from a limiter that does not say.
     ///
@@ -49,6 +56,9 @@ macro_rules! forward {
             }
             fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
                 (**self).settle(permit, how, clock)
+            }
+            fn longest_call(&self) -> Option<Duration> {
+                (**self).longest_call()
             }
             fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
                 (**self).snapshot(clock)
@@ -91,6 +101,8 @@ pub enum Acquired {
 pub enum Settlement {
     /// The head of an answer has just arrived.
     Answered,
+    /// The same, of a call that needed a new connection first: the time since its permit is more than a round trip.
+    AnsweredOnNewConnection,
     /// The answer was a refusal (429), with the server's advice when to come back if it gave any.
     Refused {
         /// The `Retry-After` of the answer.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Sends one HTTP request and brings back the answer: the only part that touches the network, and the only place
@@ -78,6 +79,9 @@ pub struct Request<'a> {
     pub body: Option<&'a [u8]>,
     /// How long the whole exchange may take at the most.
     pub time_left: Duration,
+    /// To be set by a transport that makes a connection for this call, before it tells of the head: the time between the two
+    /// is then more than a round trip, from which a limiter might learn.
+    pub new_connection: &'a AtomicBool,
 }
 
 impl fmt::Debug for Request<'_> {
@@ -149,8 +153,10 @@ impl fmt::Debug for Response {
 /// Can the request have reached the server?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Certainly not: no byte of it was handed to the network, or not enough for it to be understood.
+    /// Certainly not: no byte of it was handed to the network.
     NotSent,
+    /// Not all of it, so nobody can have acted on it. Yet it may have been counted, or refused, by its beginning.
+    Partly,
     /// It may have.
     InDoubt,
 }
