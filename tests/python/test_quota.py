@@ -206,8 +206,8 @@ def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None
         Client(**{"region": "in", "api_key": "k", **options})
 
 
-def test_a_limiter_that_cannot_be_opened_is_a_limiter_error(tmp_path: Path) -> None:
-    with pytest.raises(LimiterError):
+def test_a_limiter_that_cannot_be_opened_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="make its folder first"):
         Client(region="in", api_key="k", limiter=f"file:{tmp_path / 'none' / 'quota'}")
 
 
@@ -298,7 +298,7 @@ def test_each_attempt_is_asked_for_and_settled_on_the_thread_that_calls(make: Ma
         assert methods == ("try_acquire", "settle") * 3
         assert what == ("poll", 1, "poll", 3, "poll", 5)
         settlements = [told[3] for told in book.told[1::2]]
-        assert settlements == [Settlement("refused", 0.0), Settlement("in_doubt"), Settlement("answered")]
+        assert settlements == [Settlement("refused"), Settlement("in_doubt"), Settlement("answered")]
         times = [told[-1] for told in book.told]
         assert times == sorted(times) and all(type(moment) is float for moment in times)
 
@@ -606,7 +606,7 @@ def test_ctrl_c(vendor: Vendor, where: str) -> None:
     finally:
         process.kill()
     assert (process.returncode, err) == (0, "")
-    cause = {"the wait": "left\nInterruptedError\n", "the limiter": "left\nLimiterError\n", "the checks": "NoneType\n"}
+    cause = {"the wait": "left\nInterruptedError\n", "the limiter": "LimiterError\n", "the checks": "NoneType\n"}
     assert out == cause[where]
 
 

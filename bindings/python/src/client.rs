@@ -38,7 +38,7 @@ use crate::transport::SignalTransport;
 /// - limiter: who shares the quota: "process" (default: the threads that share this client), "file:PATH" (every program
 ///   of this machine that names the file), "redis://HOST:PORT" (many machines), or a Limiter of your own.
 /// - limiter_away: while Redis is away: "refuse" (default), or a quota for this client alone, such as "5/5s"; those of all
-///  clients must add up.
+///   clients must add up.
 /// - strict: True: hold each slot for a whole window after the answer. Default False: an estimated margin less.
 /// - submit_share: of a hundred calls, when submits and questions both wait, so many are submits: 50.
 /// - call_deadline: the longest that one call may take with all its waits and attempts: 60 s.

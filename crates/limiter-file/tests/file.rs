@@ -183,7 +183,7 @@ fn what_cannot_be_read_is_named_with_what_to_do() {
         says(&fixture.try_open(3).unwrap_err(), &fixture.path, what);
         assert_eq!(fs::read(&fixture.path).unwrap(), bytes, "it was changed");
     };
-    refuse(b"name,phone\nAsha,98\n", "give another path");
+    refuse(b"name,phone\nAsha,98\n", "give all programs another path");
     refuse(&[0; 5000], "delete it");
     refuse(b"activity-status quota, layout 1\n", "delete it");
     refuse(b"activity-status quota, layout 2\n and more", "one version");
