@@ -21,35 +21,44 @@ use activity_status::plugin::{
     Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement, Snapshot,
 };
 
+use line::Line;
 use own::Own;
 use server::{Found, Server, Write};
 use server_clock::Offset;
 use stored::{NotStored, Stored};
 
+mod line;
 mod own;
 mod server;
 mod server_clock;
 mod stored;
+mod wire;
 
 /// The limiter for many machines: a [`SlotTable`] that a Redis server keeps.
 ///
 /// The server only compares and sets, and tells its time; the arithmetic is the same as in memory. It is always
-/// [strict](SlotRules::strict): a margin that one machine's round trips suggest is not safe for another's way to the vendor. A
-/// permit costs two round trips to Redis, its settlement two, a snapshot one; more if somebody else was faster. It needs Redis 5
-/// or a server like it, one node with its replicas; a cluster is not followed.
+/// [strict](SlotRules::strict): a margin that one machine's round trips suggest is not safe for another's way to the vendor.
+///
+/// A change costs two round trips to Redis, and one more each time that another handle was faster; a snapshot costs one. One
+/// thread goes with the changes of all who have come by then, permits and settlements alike, and the others wait for it: however
+/// many threads there are, a handle makes one change at a time. It needs Redis 5 or a server like it (6 for a user's name), one
+/// node with its replicas; a cluster is not followed.
 ///
 /// **What is unknown is held.** If the server was started anew, another one took over, the entry is gone (evicted, deleted, or
 /// unused for two days) or a clock was set, calls may have been made that nobody remembers: all slots are then held for a window.
-/// So the very first call waits one window too. Not seen is a clock that was set forward while no handle was open, and a
-/// server that lives on cut off from the one that took its place: each then gives out the quota (`min-replicas-to-write` in its settings
-/// is against that).
+/// So the very first call waits one window too. Not covered is a call that was on its way at that moment and ends more than a
+/// window later: it counts from its settlement, and until then the quota is given out without it. Not seen is a clock that was set
+/// forward while no handle was open, and a server that lives on cut off from the one that took its place: each then gives out the
+/// quota (`min-replicas-to-write` in its settings is against that).
 ///
 /// **When the server is away** (cannot be reached, does not answer within half a second, is full, is a replica), a call is an error and is
 /// not sent, unless there is a quota for that: [`while_away`](RedisLimiter::while_away). It is asked again at most once a second. A
 /// settlement that it did not hear is told with the next call that gets through.
 ///
-/// Share one among all clients of a process; any thread may use it, and a forked process makes connections of its own. No call waits
-/// for more than a few seconds, and looking up the host's name takes what the system takes. The clock that it is given is not used: time is the server's.
+/// Share one among all clients of a process; any thread may use it. No call waits for more than some seconds, and looking up the
+/// host's name takes what the system takes. A forked process makes connections of its own; but fork only while no other thread
+/// uses the limiter: a lock that is held at that moment is never free in the child. The clock that it is given is not used: time
+/// is the server's.
 pub struct RedisLimiter {
     server: Server,
     /// Where on the server. It is made of the API key, and does not tell it.
@@ -60,6 +69,14 @@ pub struct RedisLimiter {
     names: RandomState,
     writes: AtomicU64,
     state: Mutex<State>,
+    line: Line<Change, Result<Option<Acquired>, Failed>>,
+}
+
+/// What somebody wants of the shared table. Settlements go along with whatever does.
+enum Change {
+    Acquire { me: u64, class: CallClass },
+    Leave { me: u64 },
+    OnlySettle,
 }
 
 /// What one handle knows.
@@ -88,20 +105,19 @@ struct Away {
 impl State {
     fn known_away(&self, now: Duration) -> Result<(), Failed> {
         match &self.away {
-            Some(away) if now < away.ask_again => {
-                Err(Failed::Away(LimiterError { message: away.why.clone(), source: None }))
-            }
+            Some(away) if now < away.ask_again => Err(Failed::Away(away.why.clone())),
             _ => Ok(()),
         }
     }
 }
 
-/// Why a change was not made.
+/// Why a change was not made, as a message.
+#[derive(Clone)]
 enum Failed {
     /// The server is away.
-    Away(LimiterError),
+    Away(String),
     /// What it keeps is not for us.
-    Unusable(LimiterError),
+    Unusable(String),
     /// The others were faster, each time.
     Busy,
 }
@@ -112,8 +128,8 @@ const AWAY: Duration = Duration::from_secs(1);
 /// Whoever finds the others faster comes again so soon.
 const SOON: Duration = Duration::from_millis(20);
 
-/// Of a call in which the others are faster.
-const LONGEST_CALL: Duration = Duration::from_secs(1);
+/// Of a change in which the others are faster.
+const LONGEST_CHANGE: Duration = Duration::from_secs(2);
 
 impl RedisLimiter {
     /// A limiter whose state is on the server at `url` (`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` with the
@@ -131,6 +147,7 @@ impl RedisLimiter {
             names: RandomState::new(),
             writes: AtomicU64::new(0),
             state: Mutex::default(),
+            line: Line::new(),
         })
     }
 
@@ -144,31 +161,56 @@ impl RedisLimiter {
     /// [`LimiterError`] for a quota that [`SlotRules::new`] refuses.
     pub fn while_away(mut self, quota: Quota) -> Result<Self, LimiterError> {
         let rules = self.rules.with_quota(quota);
-        let wrong = |error: activity_status::Error| LimiterError { message: error.to_string(), source: None };
-        self.while_away = Some(rules.map_err(wrong)?);
+        self.while_away = Some(rules.map_err(|wrong| error(wrong.to_string()))?);
         Ok(self)
     }
 
-    /// Reads the table, changes it and writes it back, as often as somebody else was faster. Settlements that the server has not heard
-    /// go along.
-    fn update<T>(&self, change: impl Fn(&mut SlotTable, Duration) -> T) -> Result<T, Failed> {
-        let owed = self.begin()?;
-        let done = self.compare_and_set(&owed, change);
-        let now = self.clock.now();
-        let mut state = self.state();
-        match &done {
-            Ok(_) => state.away = None,
-            Err(failed) => {
-                state.owed.splice(..0, owed);
-                if let Failed::Away(error) = failed {
-                    self.leave_server(&mut state, error, now);
-                }
-            }
-        }
-        done
+    /// One thread goes for all who have come by then.
+    fn update(&self, change: Change) -> Result<Option<Acquired>, Failed> {
+        self.state().known_away(self.clock.now())?;
+        self.line.join(change, |changes| self.update_for(changes)).unwrap_or(Err(Failed::Busy))
     }
 
-    /// One thread asks a server that is away, once in a while; the others know the answer.
+    /// An outcome for each. Settlements that the server has not heard go along.
+    fn update_for(&self, changes: &[Change]) -> Vec<Result<Option<Acquired>, Failed>> {
+        let all = |failed: Failed| changes.iter().map(|_| Err(failed.clone())).collect();
+        let owed = match self.begin() {
+            Ok(owed) => owed,
+            Err(known_away) => return all(known_away),
+        };
+        let done = self.compare_and_set(&owed, changes);
+        let now = self.clock.now();
+        let mut state = self.state();
+        match done {
+            Ok(outcomes) => {
+                state.away = None;
+                state.owed.drain(..owed.len());
+                outcomes.into_iter().map(|outcome| Ok(outcome.map(|it| self.count(&mut state, it)))).collect()
+            }
+            Err(failed) => {
+                if let Failed::Away(why) = &failed {
+                    self.leave_server(&mut state, why, now);
+                }
+                all(failed)
+            }
+        }
+    }
+
+    /// A call that goes out is known here before anybody can leave the server.
+    fn count(&self, state: &mut State, acquired: Acquired) -> Acquired {
+        let Acquired::Granted(permit) = acquired else { return acquired };
+        if state.own.is_some() {
+            // Asked for before it was left, and answered after: nobody would count it on this side.
+            state.owed.push((permit, Settlement::NotSent));
+            return Acquired::RetryAfter(SOON);
+        }
+        let surplus = (state.in_flight.len() + 1).saturating_sub(self.rules.quota().calls() as usize);
+        state.in_flight.drain(..surplus);
+        state.in_flight.push(permit.0);
+        Acquired::Granted(permit)
+    }
+
+    /// A server that is away is asked once in a while; until then the answer is known. Otherwise, what it has not heard.
     fn begin(&self) -> Result<Vec<(Permit, Settlement)>, Failed> {
         let now = self.clock.now();
         let mut state = self.state();
@@ -176,40 +218,53 @@ impl RedisLimiter {
         if let Some(away) = &mut state.away {
             away.ask_again = now + AWAY;
         }
-        Ok(std::mem::take(&mut state.owed))
+        Ok(state.owed.iter().map(|(permit, how)| (Permit(permit.0), *how)).collect())
     }
 
-    fn compare_and_set<T>(
+    /// Reads the table, changes it and writes it back, as often as another handle was faster.
+    fn compare_and_set(
         &self,
         owed: &[(Permit, Settlement)],
-        change: impl Fn(&mut SlotTable, Duration) -> T,
-    ) -> Result<T, Failed> {
+        changes: &[Change],
+    ) -> Result<Vec<Option<Acquired>>, Failed> {
         let started = self.clock.now();
-        let mut tried: Option<(Write, T, u64)> = None;
-        while self.clock.now().saturating_sub(started) < LONGEST_CALL {
+        let mut tried: Option<(Write, Vec<Option<Acquired>>, u64)> = None;
+        while self.clock.now().saturating_sub(started) < LONGEST_CHANGE {
             let found = self.ask(tried.as_ref().map(|(write, ..)| write))?;
-            if let Some((write, outcome, doubts)) = tried.take()
+            if let Some((write, outcomes, doubts)) = tried.take()
                 && (found.written || found.stored == write.wanted)
             {
                 let mut state = self.state();
                 state.resolved = state.resolved.max(doubts);
-                return Ok(outcome);
+                return Ok(outcomes);
             }
+            // No pause: a round trip is one already, and what was just found only grows old.
             let (mut table, doubts) = self.table(&found)?;
             for (permit, how) in owed {
                 table.settle(&self.rules, Permit(permit.0), *how, found.time);
             }
-            let outcome = change(&mut table, found.time);
+            let outcomes = changes.iter().map(|change| self.apply(change, &mut table, found.time)).collect();
             let wanted =
                 Stored { server: &found.server, at: found.time, table }.to_bytes(&self.rules, self.unique());
-            tried = Some((Write { expected: found.stored, wanted }, outcome, doubts));
+            tried = Some((Write { expected: found.stored, wanted }, outcomes, doubts));
         }
         Err(Failed::Busy)
     }
 
+    fn apply(&self, change: &Change, table: &mut SlotTable, now: Duration) -> Option<Acquired> {
+        match change {
+            Change::Acquire { me, class } => Some(table.try_acquire(&self.rules, *me, *class, now)),
+            Change::Leave { me } => {
+                table.leave(*me);
+                None
+            }
+            Change::OnlySettle => None,
+        }
+    }
+
     /// One round trip.
     fn ask(&self, write: Option<&Write>) -> Result<Found, Failed> {
-        let found = self.server.ask(&self.key, write).map_err(Failed::Away)?;
+        let found = self.server.ask(&self.key, write).map_err(|error| Failed::Away(error.message))?;
         let mut state = self.state();
         let known = state.clock.take().filter(|(server, _)| *server == found.server);
         let offset = match known {
@@ -249,27 +304,25 @@ impl RedisLimiter {
 
     fn other_quota(&self, kept: Quota) -> Failed {
         let (ours, address) = (self.rules.quota(), &self.server.address);
-        let message = format!(
+        Failed::Unusable(format!(
             "the Redis at {address} keeps a quota of {} calls in {:?} for this key, and {} in {:?} is asked for: set the same \
              everywhere, or come again when no call with the other one is left",
             kept.calls(),
             kept.window(),
             ours.calls(),
             ours.window()
-        );
-        Failed::Unusable(LimiterError { message, source: None })
+        ))
     }
 
     fn damaged(&self) -> Failed {
-        let message = format!(
+        Failed::Unusable(format!(
             "what the Redis at {} holds under {} is damaged or from another version: use one version everywhere, or delete it",
             self.server.address, self.key
-        );
-        Failed::Unusable(LimiterError { message, source: None })
+        ))
     }
 
-    fn leave_server(&self, state: &mut State, error: &LimiterError, now: Duration) {
-        state.away = Some(Away { ask_again: now + AWAY, why: error.message.clone() });
+    fn leave_server(&self, state: &mut State, why: &str, now: Duration) {
+        state.away = Some(Away { ask_again: now + AWAY, why: why.to_owned() });
         if let (Some(rules), None) = (self.while_away, &state.own) {
             state.own = Some(Own::new(rules, &state.in_flight, now));
         }
@@ -279,9 +332,9 @@ impl RedisLimiter {
     fn ask_own(&self, me: u64, class: CallClass) -> Result<Option<Acquired>, LimiterError> {
         let Some(is_ending) = self.state().own.as_ref().map(|own| own.is_ending) else { return Ok(None) };
         if !is_ending {
-            match self.update(|_, _| ()) {
-                Ok(()) => self.come_back(),
-                Err(Failed::Unusable(error)) => return Err(error),
+            match self.update(Change::OnlySettle) {
+                Ok(_) => self.come_back(),
+                Err(Failed::Unusable(why)) => return Err(error(why)),
                 Err(Failed::Away(_) | Failed::Busy) => {}
             }
         }
@@ -312,7 +365,7 @@ impl RedisLimiter {
             state.owed.extend((0..used).map(|_| (own::permit(0), Settlement::Answered)));
         }
         // If it is not heard, it stays owed.
-        let _ = self.update(|_, _| ());
+        let _ = self.update(Change::OnlySettle);
     }
 
     /// Who waits is known by its thread, among all processes and machines.
@@ -336,23 +389,12 @@ impl Limiter for RedisLimiter {
         if let Some(answer) = self.ask_own(me, class)? {
             return Ok(answer);
         }
-        let permit = match self.update(|table, now| table.try_acquire(&self.rules, me, class, now)) {
-            Ok(Acquired::Granted(permit)) => permit,
-            Ok(wait) => return Ok(wait),
-            Err(Failed::Busy) => return Ok(Acquired::RetryAfter(SOON)),
-            Err(Failed::Unusable(error)) => return Err(error),
-            Err(Failed::Away(error)) => return self.ask_own(me, class)?.ok_or(error),
-        };
-        let mut state = self.state();
-        if state.own.is_some() {
-            // Another thread has left the server meanwhile, and did not know of this call.
-            state.owed.push((permit, Settlement::NotSent));
-            return Ok(Acquired::RetryAfter(SOON));
+        match self.update(Change::Acquire { me, class }) {
+            Ok(Some(acquired)) => Ok(acquired),
+            Ok(None) | Err(Failed::Busy) => Ok(Acquired::RetryAfter(SOON)),
+            Err(Failed::Unusable(why)) => Err(error(why)),
+            Err(Failed::Away(why)) => self.ask_own(me, class)?.ok_or_else(|| error(why)),
         }
-        let surplus = (state.in_flight.len() + 1).saturating_sub(self.rules.quota().calls() as usize);
-        state.in_flight.drain(..surplus);
-        state.in_flight.push(permit.0);
-        Ok(Acquired::Granted(permit))
     }
 
     fn leave(&self) {
@@ -361,7 +403,7 @@ impl Limiter for RedisLimiter {
             return own.leave(me);
         }
         // If it is not heard, the place is lost a second after its time.
-        let _ = self.update(|table, _| table.leave(me));
+        let _ = self.update(Change::Leave { me });
     }
 
     fn settle(&self, permit: Permit, how: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
@@ -377,11 +419,15 @@ impl Limiter for RedisLimiter {
             }
             state.owed.push((permit, how));
         }
-        match self.update(|_, _| ()) {
-            Err(Failed::Away(error)) if self.while_away.is_none() => Err(error),
-            Err(Failed::Unusable(error)) => Err(error),
-            Ok(()) | Err(Failed::Away(_) | Failed::Busy) => Ok(()),
+        match self.update(Change::OnlySettle) {
+            Err(Failed::Away(why)) if self.while_away.is_none() => Err(error(why)),
+            Err(Failed::Unusable(why)) => Err(error(why)),
+            Ok(_) | Err(Failed::Away(_) | Failed::Busy) => Ok(()),
         }
+    }
+
+    fn longest_call(&self) -> Option<Duration> {
+        Some(self.rules.lease())
     }
 
     fn snapshot(&self, _: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
@@ -396,7 +442,7 @@ impl Limiter for RedisLimiter {
         });
         match seen {
             Ok(snapshot) => Ok(Some(snapshot)),
-            Err(Failed::Away(error) | Failed::Unusable(error)) => Err(error),
+            Err(Failed::Away(why) | Failed::Unusable(why)) => Err(error(why)),
             Err(Failed::Busy) => Ok(None),
         }
     }
@@ -410,6 +456,10 @@ impl fmt::Debug for RedisLimiter {
             .field("while_away", &self.while_away)
             .finish_non_exhaustive()
     }
+}
+
+fn error(message: String) -> LimiterError {
+    LimiterError { message, source: None }
 }
 
 fn key_for(api_key: &str) -> String {

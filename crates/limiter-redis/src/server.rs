@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use activity_status::builtin::SystemClock;
 use activity_status::plugin::{Clock, LimiterError};
-use redis::{Client, Connection, ErrorKind, IntoConnectionInfo, RedisError};
+use redis::{Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError};
 
 use crate::server_clock::Offset;
+use crate::wire::{Tls, Wire};
 
 /// Compare and set, with the time and the identity of whoever did it. Without values it only reads.
 const SCRIPT: &str = "\
@@ -28,10 +29,15 @@ pub(crate) const LONGEST_STEP: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// More connections than these are not kept open between calls.
-const MOST_IDLE: usize = 16;
+const MOST_IDLE: usize = 4;
 
 pub(crate) struct Server {
-    client: Client,
+    host: String,
+    port: u16,
+    tls: Option<Tls>,
+    /// What a new connection begins with, if the address has a password or a database.
+    auth: Option<Cmd>,
+    select: Option<Cmd>,
     /// Host and port: all of the address that may be shown.
     pub(crate) address: String,
     clock: SystemClock,
@@ -39,7 +45,7 @@ pub(crate) struct Server {
 }
 
 struct Link {
-    connection: Connection,
+    wire: Wire,
     /// A connection is not shared with a forked process.
     process: u32,
     used_at: Duration,
@@ -72,22 +78,21 @@ impl Server {
             ),
             source: None,
         };
-        if cfg!(not(feature = "tls")) && url.starts_with("rediss:") {
-            let message =
-                "the limiter's address asks for TLS, which is not in this build (cargo feature `tls`)"
-                    .to_owned();
-            return Err(LimiterError { message, source: None });
+        // After one of these the rest is no address: a password that has one would leave its beginning as the host.
+        if url.contains(['#', '?']) {
+            return Err(bad("contains # or ?, which is written %23 or %3F in a password"));
         }
-        let info = url.into_connection_info().map_err(|_| bad("is not one of a Redis server"))?;
-        #[cfg(feature = "tls")]
-        if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
-            // Without a choice rustls panics in a program that has several to choose from. One made before stays.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let greeting = info.redis_settings().clone().set_skip_set_lib_name();
-        let address = info.addr().to_string();
-        let client = Client::open(info.set_redis_settings(greeting)).map_err(|_| bad("cannot be used"))?;
-        Ok(Server { client, address, clock: SystemClock::new(), idle: Mutex::default() })
+        let (plain, tls) = match url.strip_prefix("rediss:") {
+            Some(rest) => (format!("redis:{rest}"), Some(tls()?)),
+            None => (url.to_owned(), None),
+        };
+        let info = plain.into_connection_info().map_err(|_| bad("is not one of a Redis server"))?;
+        let ConnectionAddr::Tcp(host, port) = info.addr() else { return Err(bad("has no host and port")) };
+        let (host, port, address) = (host.clone(), *port, info.addr().to_string());
+        let (settings, clock, idle) = (info.redis_settings(), SystemClock::new(), Mutex::default());
+        let auth = settings.password().map(|password| command("AUTH", settings.username(), password));
+        let select = (settings.db() != 0).then(|| command("SELECT", None, &settings.db().to_string()));
+        Ok(Server { host, port, tls, auth, select, address, clock, idle })
     }
 
     /// One round trip, or one more on a new connection if a rested one turns out to be closed. After that the first may or
@@ -99,44 +104,52 @@ impl Server {
                 asked => return asked.map_err(|error| self.trouble(&error, true)),
             }
         }
-        let connection = self.client.get_connection_with_timeout(LONGEST_STEP);
-        let connection = connection.map_err(|error| self.trouble(&error, false))?;
-        self.ask_over(connection, key, write).map_err(|error| self.trouble(&error, true))
+        let wire = self.connect().map_err(|error| self.trouble(&error, false))?;
+        self.ask_over(wire, key, write).map_err(|error| self.trouble(&error, true))
     }
 
-    fn ask_over(
-        &self,
-        mut connection: Connection,
-        key: &str,
-        write: Option<&Write>,
-    ) -> Result<Found, RedisError> {
-        connection.set_read_timeout(Some(LONGEST_STEP))?;
-        connection.set_write_timeout(Some(LONGEST_STEP))?;
+    fn connect(&self) -> Result<Wire, RedisError> {
+        let mut wire = Wire::open(&self.host, self.port, self.tls.clone(), LONGEST_STEP)?;
+        if let Some(auth) = &self.auth {
+            wire.ask(auth).map_err(|error| match error.code() {
+                Some("ERR") => (ErrorKind::AuthenticationFailed, "AUTH").into(),
+                _ => error,
+            })?;
+        }
+        if let Some(select) = &self.select {
+            wire.ask(select)?;
+        }
+        Ok(wire)
+    }
+
+    fn ask_over(&self, mut wire: Wire, key: &str, write: Option<&Write>) -> Result<Found, RedisError> {
         let mut command = redis::cmd("EVAL");
         command.arg(SCRIPT).arg(1).arg(key);
         if let Some(write) = write {
             command.arg(&write.expected).arg(&write.wanted).arg(KEPT.as_millis() as u64);
         }
+        wire.bound(LONGEST_STEP);
         let before = self.clock.now();
-        let answer = command.query::<(String, u64, u64, bool, Vec<u8>)>(&mut connection);
+        let answer = wire.ask(&command);
         let after = self.clock.now();
         // What the server itself refused has left the connection in order.
         if answer.as_ref().map_or_else(
             |error| matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension),
             |_| true,
         ) {
-            self.rest(Link { connection, process: std::process::id(), used_at: after });
+            self.rest(Link { wire, process: std::process::id(), used_at: after });
         }
-        let (server, seconds, micros, written, stored) = answer?;
-        let time = Duration::from_secs(seconds) + Duration::from_micros(micros);
+        let (server, seconds, micros, written, stored) =
+            redis::from_redis_value::<(String, u64, u64, bool, Vec<u8>)>(answer?)?;
+        let time = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
         Ok(Found { stored, written, server, time, offset: Offset::seen(before, time, after) })
     }
 
-    fn rested(&self) -> Option<Connection> {
+    fn rested(&self) -> Option<Wire> {
         let (process, now) = (std::process::id(), self.clock.now());
         let mut idle = self.idle();
         idle.retain(|link| link.process == process && now.saturating_sub(link.used_at) < LONGEST_REST);
-        idle.pop().map(|link| link.connection)
+        idle.pop().map(|link| link.wire)
     }
 
     fn rest(&self, link: Link) {
@@ -174,4 +187,31 @@ impl Server {
         };
         LimiterError { message: format!("the quota's Redis at {} {what}", self.address), source: None }
     }
+}
+
+fn command(name: &str, first: Option<&str>, last: &str) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(first).arg(last);
+    command
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls() -> Result<Tls, LimiterError> {
+    let message =
+        "the limiter's address asks for TLS, which is not in this build (cargo feature `tls`)".to_owned();
+    Err(LimiterError { message, source: None })
+}
+
+#[cfg(feature = "tls")]
+fn tls() -> Result<Tls, LimiterError> {
+    let mut trusted = rustls::RootCertStore::empty();
+    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    // Chosen here: a program may have several, and then rustls would panic.
+    let crypto = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(crypto).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| LimiterError {
+        message: "TLS cannot be used here: give a redis:// address".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    Ok(config.with_root_certificates(trusted).with_no_client_auth().into())
 }

@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic in its helpers too")]
 
+use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use activity_status::builtin::{Quota, SlotRules, SystemClock};
 use activity_status::conformance::{LimiterSubject, Time, check_limiter};
 use activity_status::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
 use activity_status_limiter_redis::RedisLimiter;
-use servers::{Model, Redis};
+use servers::{Model, Redis, odd};
 
 mod servers;
 
@@ -112,6 +113,92 @@ fn a_crowd_on_two_machines_loses_nothing() {
     sleep(ms(310));
     let left = machines[0].snapshot(&CLOCK).unwrap().unwrap();
     assert_eq!((left.used, left.waiting, left.refused), (0, 0, 0));
+}
+
+#[test]
+fn from_afar_a_crowd_asks_little() {
+    let (model, window, calls) = (Model::start(), ms(500), 96);
+    let machines = [(); 2].map(|()| open(&model.url(), 16, window));
+    answered(&machines[0], take(&machines[0]));
+    sleep(window + ms(10));
+    model.set(|state| (state.way, state.asked) = (ms(25), 0));
+    std::thread::scope(|scope| {
+        for caller in 0..48 {
+            let limiter = &machines[caller % 2];
+            scope.spawn(move || (0..calls / 48).for_each(|_| answered(limiter, take(limiter))));
+        }
+    });
+    let asked = model.state.lock().unwrap().asked;
+    assert!(asked < 4 * calls, "{asked} round trips for {calls} calls: one alone costs 4");
+}
+
+#[test]
+fn a_server_that_never_ends_its_answer_is_an_error() {
+    static SENT: AtomicU64 = AtomicU64::new(0);
+    let silent = odd(|stream| {
+        sleep(ms(5_000));
+        drop(stream);
+    });
+    let drips = odd(|mut stream| {
+        let mut part: &[u8] = b"+";
+        while stream.write_all(part).is_ok() {
+            part = b"A";
+            sleep(ms(50));
+        }
+    });
+    let floods = odd(|mut stream| {
+        let mut part: &[u8] = b"$500000000\r\n";
+        while stream.write_all(part).is_ok() {
+            SENT.fetch_add(part.len() as u64, Ordering::Relaxed);
+            part = &[b'A'; 1 << 16];
+        }
+    });
+    for (port, says) in [(silent, "did not answer"), (drips, "did not answer"), (floods, "cannot be read")] {
+        for place in ["", "user:password@"] {
+            let limiter = open(&format!("redis://{place}127.0.0.1:{port}"), 1, ms(100));
+            let (tell, told) = std::sync::mpsc::channel();
+            std::thread::spawn(move || tell.send(ask(&limiter).unwrap_err().to_string()));
+            let error = told.recv_timeout(ms(10_000)).expect("it ends");
+            let on_connecting = says == "did not answer" && !place.is_empty();
+            assert!(error.contains(says) || on_connecting, "{error}");
+        }
+    }
+    // What was read, and what the system's own buffers hold.
+    assert!(SENT.load(Ordering::Relaxed) < 64 << 20, "{} bytes", SENT.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_password_and_a_database_are_used_and_their_errors_say_so() {
+    let redis = Redis::start(&["--requirepass", "p@ss#?/word"]);
+    let url = |user: &str, password: &str, database: u32| {
+        format!("redis://{user}:{password}@127.0.0.1:{}/{database}", redis.port)
+    };
+    let (good, window) = ("p%40ss%23%3F%2Fword", ms(100));
+    for user in ["", "default"] {
+        let limiter = open(&url(user, good, 2), 1, window);
+        answered(&limiter, take(&limiter));
+    }
+    let says = |url: String| ask(&open(&url, 1, window)).unwrap_err().to_string();
+    assert!(says(url("", "p%40ss", 2)).contains("the user or the password"));
+    assert!(says(url("nobody", good, 2)).contains("the user or the password"));
+    assert!(says(format!("redis://127.0.0.1:{}", redis.port)).contains("the user or the password"));
+    assert!(says(url("", good, 99)).contains("whether that database exists"));
+    let older = Model::start();
+    older.set(|state| state.error = Some("ERR invalid password".to_owned()));
+    assert!(says(format!("redis://:one@127.0.0.1:{}", older.port)).contains("the user or the password"));
+}
+
+#[test]
+fn an_address_that_would_take_a_password_for_its_host_is_refused() {
+    let rules = SlotRules::new(Quota::default()).unwrap();
+    for address in ["s3cret#x@host", "user:987#x@host", "s3cret?x@host", "host#s3cret", "host?pass=s3cret"] {
+        for scheme in ["redis", "rediss"] {
+            let error = RedisLimiter::open(&format!("{scheme}://{address}"), "key", rules).unwrap_err();
+            let error = format!("{error} {error:?}");
+            assert!(!error.contains("s3cret") && !error.contains("987"), "{error}");
+            assert!(error.contains("%23") || cfg!(not(feature = "tls")), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -328,17 +415,22 @@ fn calls_on_their_way_count_on_the_other_side() {
 }
 
 #[test]
-fn leave_that_comes_while_another_thread_goes_away_is_not_taken() {
-    let model = Model::start();
-    let limiter = open(&model.url(), 2, ms(300)).while_away(Quota::new(2, ms(300))).unwrap();
+fn a_permit_that_comes_just_before_the_server_goes_counts_on_the_other_side() {
+    let (model, window) = (Model::start(), ms(300));
+    let limiter = open(&model.url(), 2, window).while_away(Quota::new(2, window)).unwrap();
     answered(&limiter, take(&limiter));
     model.set(|state| state.slow_answer = ms(400));
     std::thread::scope(|scope| {
-        let late = scope.spawn(|| ask(&limiter).unwrap());
+        let first = scope.spawn(|| ask(&limiter).unwrap().unwrap());
         sleep(ms(200));
         model.set(|state| state.error = Some("LOADING data".to_owned()));
         ask(&limiter).unwrap().unwrap_err();
-        late.join().unwrap().expect_err("nobody counts it on this side");
+        let first = first.join().unwrap();
+        sleep(ms(320));
+        let second = ask(&limiter).unwrap().unwrap();
+        ask(&limiter).unwrap().expect_err("two are on their way");
+        answered(&limiter, first);
+        answered(&limiter, second);
     });
 }
 

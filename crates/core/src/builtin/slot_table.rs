@@ -124,7 +124,10 @@ impl SlotTable {
                 }
                 now
             }
-            Settlement::AnsweredOnNewConnection => now,
+            Settlement::AnsweredOnNewConnection => {
+                self.trips.add_unmeasured();
+                now
+            }
             Settlement::Refused { retry_after } => {
                 let pause = retry_after.unwrap_or(window).min(LONGEST_PAUSE.max(window));
                 self.paused_until = self.paused_until.max(now + pause);
@@ -278,13 +281,16 @@ fn nanos(time: Duration) -> u64 {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct RoundTrips {
     answers: u32,
+    /// Those whose round trip is known.
+    measured: u32,
     /// In order.
     least: [Duration; 5],
     careful_until: Duration,
 }
 
-/// Fewer answers than these tell nothing.
+/// Fewer answers than these tell nothing, nor do fewer with a known round trip.
 const ENOUGH: u32 = 25;
+const ENOUGH_MEASURED: u32 = 15;
 
 /// So many windows after a refusal the margin is zero.
 const CAREFUL: u32 = 12;
@@ -296,21 +302,31 @@ impl RoundTrips {
             self.least[place..].rotate_right(1);
             self.least[place] = trip;
         }
+        self.measured = self.measured.saturating_add(1);
+        self.add_unmeasured();
+    }
+
+    /// A call had to connect first, so that its time is no round trip.
+    fn add_unmeasured(&mut self) {
         self.answers = self.answers.saturating_add(1);
+    }
+
+    fn are_enough(&self) -> bool {
+        self.answers >= ENOUGH && self.measured >= ENOUGH_MEASURED
     }
 
     /// The least ones, as far as there are so many.
     fn seen(&self) -> &[Duration] {
-        &self.least[..self.least.len().min(self.answers as usize)]
+        &self.least[..self.least.len().min(self.measured as usize)]
     }
 
     /// No answer has come sooner after its call.
     fn soonest(&self) -> Duration {
-        if self.answers < ENOUGH { Duration::ZERO } else { self.least[0] }
+        if self.are_enough() { self.least[0] } else { Duration::ZERO }
     }
 
     fn margin(&self, now: Duration) -> Duration {
-        if self.answers < ENOUGH || now < self.careful_until {
+        if !self.are_enough() || now < self.careful_until {
             return Duration::ZERO;
         }
         let (first, fifth) = (self.least[0], self.least[4]);
@@ -349,6 +365,7 @@ impl SlotTable {
         out.time(self.paused_until);
         out.number(self.refused);
         out.number(self.trips.answers.into());
+        out.number(self.trips.measured.into());
         self.trips.least.iter().for_each(|trip| out.time(*trip));
         out.time(self.trips.careful_until);
         out.number(self.in_flight.len() as u64);
@@ -400,6 +417,7 @@ fn read_table(from: &mut Reader<'_>) -> Option<SlotTable> {
         ..SlotTable::default()
     };
     table.trips.answers = u32::try_from(from.number()?).ok()?;
+    table.trips.measured = u32::try_from(from.number()?).ok()?;
     for trip in &mut table.trips.least {
         *trip = from.time()?;
     }
@@ -580,7 +598,12 @@ mod tests {
         }
         assert_eq!(trips.least, [80, 82, 84, 86, 90].map(ms));
         assert_eq!(trips.margin(S), ms(80 - 30));
-        let wide = RoundTrips { answers: 99, least: [10, 20, 30, 40, 50].map(ms), ..RoundTrips::default() };
+        let wide = RoundTrips {
+            answers: 99,
+            measured: 99,
+            least: [10, 20, 30, 40, 50].map(ms),
+            ..RoundTrips::default()
+        };
         assert_eq!(wide.margin(S), Duration::ZERO);
     }
 
@@ -720,7 +743,17 @@ mod tests {
             table.settle(&rules, permit, Settlement::AnsweredOnNewConnection, S + ms(240));
         }
         assert_eq!(table.margin(&rules), Duration::ZERO);
-        assert_eq!(take(&mut table, &rules, 1, S + ms(240)), Err(ms(5001)), "and counts like any other");
+        assert_eq!(
+            take(&mut table, &rules, 1, S + ms(240)),
+            Err(ms(5001)),
+            "and holds its slot like any other"
+        );
+        for after in 1..=16 {
+            let now = S * 10 * after;
+            let permit = take(&mut table, &rules, 1, now).unwrap();
+            assert_eq!(table.margin(&rules), if after > 15 { ms(80) } else { Duration::ZERO }, "{after}");
+            table.settle(&rules, permit, Settlement::Answered, now + ms(80));
+        }
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub(crate) struct ModelState {
     pub(crate) lost_answers: u32,
     /// The next write is answered so late.
     pub(crate) slow_answer: Duration,
+    /// How long everything takes there, and again back.
+    pub(crate) way: Duration,
     /// In place of any answer.
     pub(crate) error: Option<String>,
     pub(crate) asked: u32,
@@ -124,6 +126,7 @@ impl Model {
             ahead: Duration::from_secs(100_000),
             lost_answers: 0,
             slow_answer: Duration::ZERO,
+            way: Duration::ZERO,
             error: None,
             asked: 0,
         };
@@ -150,7 +153,10 @@ impl Model {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut writer = stream;
         while let Some(words) = read_command(&mut reader) {
+            let way = self.state.lock().unwrap().way;
+            SystemClock::new().sleep(way).unwrap();
             let Some(answer) = self.answer(&words) else { return };
+            SystemClock::new().sleep(way).unwrap();
             if writer.write_all(&answer).is_err() {
                 return;
             }
@@ -185,6 +191,18 @@ impl Model {
         SystemClock::new().sleep(late).unwrap();
         Some(answer)
     }
+}
+
+/// A server that is none: its port.
+pub(crate) fn odd(behave: impl Fn(TcpStream) + Send + Sync + Copy + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || behave(stream));
+        }
+    });
+    port
 }
 
 fn bulk(answer: &mut Vec<u8>, part: &[u8]) {
