@@ -73,9 +73,11 @@ fn blocks(markdown: &str) -> Vec<Block> {
 /// A program of its own that depends on this project by path, as a user's would by version.
 fn rust(run: &Run, folder: &std::path::Path, code: &str) -> Step {
     let root = root();
+    let paths = [("activity-status", "crates/core"), ("activity-status-backends", "crates/backends")];
+    let paths = paths.map(|(name, folder)| format!("{name} = {{ path = {:?} }}\n", root.join(folder)));
     let manifest = format!(
-        "[package]\nname = \"readme\"\nedition = \"2024\"\n[workspace]\n[dependencies]\nactivity-status = {{ path = {:?} }}\nserde_json = \"1\"\n",
-        root.join("crates/core")
+        "[package]\nname = \"readme\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{}serde_json = \"1\"\n",
+        paths.concat()
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("the target folder can be written");
     fs::write(folder.join("src/main.rs"), code).expect("the target folder can be written");
