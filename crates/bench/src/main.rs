@@ -1,4 +1,4 @@
-//! Measures the product beside what people use today: `cargo xtask bench quota`.
+//! Measures the product beside what people use today: `cargo xtask bench quota`, `cargo xtask bench schedule`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 
 mod contenders;
@@ -6,6 +6,7 @@ mod goals;
 mod permits;
 mod picture;
 mod race;
+mod schedule;
 mod table;
 
 use std::fs;
@@ -21,13 +22,17 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "\
 activity-status-bench quota         every cell, and the permits; writes docs/quota.csv and docs/quota.svg: 4 minutes
-activity-status-bench quota WORD…   only the cells that these words name, such as `ours LAN sliding`; writes nothing";
+activity-status-bench quota WORD…   only the cells that these words name, such as `ours LAN sliding`; writes nothing
+activity-status-bench schedule      every policy in every world; writes docs/schedule.csv: a minute
+activity-status-bench schedule W…   only these worlds, such as `W1 B7`; writes nothing";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((first, [])) if first == "quota" => quota(),
         Some((first, words)) if first == "quota" => some_cells(words),
+        Some((first, [])) if first == "schedule" => schedule::schedule(),
+        Some((first, words)) if first == "schedule" => schedule::some_worlds(words),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -19,7 +19,8 @@ use run::Run;
 const USAGE: &str = "\
 cargo xtask test [--full]   every check there is, from formatting to the README's code; --full adds what is slow
 cargo xtask header          writes include/activity_status.h anew
-cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)";
+cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)
+cargo xtask bench schedule ours and others in virtual time; writes docs/schedule.csv (1 minute)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         ["test"] => test(false),
         ["test", "--full"] => test(true),
         ["header"] => header(),
-        ["bench", "quota", ref words @ ..] => bench::quota(words),
+        ["bench", name @ ("quota" | "schedule"), ref words @ ..] => bench::bench(name, words),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

@@ -1,0 +1,277 @@
+use super::*;
+
+const START: Duration = Duration::from_secs(1000);
+const MS: Duration = Duration::from_millis(1);
+const TRIP: Duration = Duration::from_millis(80);
+
+fn frontier(jobs: usize) -> (Frontier, Vec<JobKey>) {
+    let mut schedule = Frontier::new(Quota::default());
+    let keys = (0..jobs).map(|_| schedule.add(0, Some(START))).collect();
+    (schedule, keys)
+}
+
+/// Asks until a time: when which job was polled. `done` tells at which second after the start each job is done.
+fn drive(schedule: &mut Frontier, until: Duration, done: impl Fn(JobKey) -> f64) -> Vec<(f64, JobKey)> {
+    let mut now = START;
+    let mut polls = Vec::new();
+    while now < until {
+        match schedule.next(now) {
+            Next::Poll(job) => {
+                let at = (now - START).as_secs_f64();
+                polls.push((at, job));
+                let what = if done(job) <= at { Observed::Settled } else { Observed::Pending };
+                schedule.observe(job, what, now, now + TRIP);
+                now += TRIP;
+            }
+            Next::Wait(wait) => {
+                assert!(!wait.is_zero());
+                now += wait;
+            }
+            Next::Done => break,
+        }
+    }
+    polls
+}
+
+#[test]
+fn a_look_is_made_when_the_waiting_that_it_ends_is_worth_its_price() {
+    for (price, expected) in [(100, 0.69), (400, 1.39)] {
+        let mut schedule = Frontier::new(Quota::default()).price(MS * price);
+        schedule.add(0, Some(START));
+        let first = drive(&mut schedule, START + MS * 5000, |_| 1e9)[0].0;
+        // h s^2 / 2 = price, with a hazard of one in 2.4 s.
+        assert!((first - expected).abs() < 0.05, "{first}");
+    }
+}
+
+#[test]
+fn guesses_keep_the_gap() {
+    let (mut schedule, _) = frontier(100);
+    let polls = drive(&mut schedule, START + MS * 60_000, |_| 1e9);
+    assert!(polls.len() > 100);
+    for two in polls.windows(2) {
+        assert!(two[1].0 - two[0].0 >= 0.199, "{two:?}");
+    }
+}
+
+#[test]
+fn in_an_ordered_queue_only_the_front_is_looked_at() {
+    let (mut schedule, keys) = frontier(1000);
+    let polls = drive(&mut schedule, START + MS * 600_000, |job| 2.4 * (job.0 + 1) as f64);
+    let far = polls.iter().filter(|(at, job)| job.0 as f64 > at / 2.4 + 3.0).count();
+    assert!(far * 20 < polls.len(), "{far} of {}", polls.len());
+    assert!(schedule.len() < keys.len() - 240, "a job each 2.4 s was found");
+}
+
+#[test]
+fn a_silence_thins_the_looks_out_and_is_forgotten_at_the_first_hit() {
+    let (mut schedule, _) = frontier(1000);
+    // 100 jobs, an outage of an hour, the rest.
+    let done = |job: JobKey| 2.4 * (job.0 + 1) as f64 + if job.0 < 100 { 0.0 } else { 3600.0 };
+    let polls = drive(&mut schedule, START + MS * 4_000_000, done);
+    let between = |from: f64, to: f64| polls.iter().filter(|(at, _)| (from..to).contains(at)).count();
+    let (in_outage, after) = (between(3000.0, 3100.0), between(3900.0, 4000.0));
+    assert!(in_outage * 2 < after, "{in_outage} {after}");
+    assert!(schedule.len() < 1000 - 160, "{} are open", schedule.len());
+}
+
+#[test]
+fn several_looks_are_in_flight_but_never_two_at_one_job() {
+    let (mut schedule, _) = frontier(1000);
+    let mut now = START;
+    let mut flying = Vec::new();
+    for _ in 0..10_000 {
+        match schedule.next(now) {
+            Next::Poll(job) => {
+                assert!(!flying.contains(&job));
+                flying.push(job);
+            }
+            Next::Wait(wait) => now += wait,
+            Next::Done => panic!("jobs are open"),
+        }
+    }
+    assert_eq!(flying.len(), 25, "as many as the quota lets go, and no more");
+}
+
+#[test]
+fn a_failed_look_loses_nothing() {
+    let (mut schedule, keys) = frontier(1);
+    let mut now = START;
+    let mut fails = 0;
+    while fails < 50 {
+        match schedule.next(now) {
+            Next::Poll(job) => {
+                let what = [Observed::Failed, Observed::Refused][fails % 2];
+                schedule.observe(job, what, now, now + TRIP);
+                (fails, now) = (fails + 1, now + TRIP);
+            }
+            Next::Wait(wait) => now += wait,
+            Next::Done => panic!("one job is open"),
+        }
+    }
+    assert!(now < START + MS * 200_000, "{now:?}");
+    let polls = drive(&mut schedule, now + MS * 60_000, |_| 0.0);
+    assert_eq!(polls.last().map(|(_, job)| *job), Some(keys[0]));
+    assert!(schedule.is_empty());
+}
+
+/// Every open job is in one place from which it will be polled: active, in the heap, or in flight.
+fn nobody_is_forgotten(schedule: &Frontier) {
+    for (number, lane) in schedule.lanes.iter().enumerate() {
+        let in_flight =
+            |place: u32| schedule.in_flight.iter().any(|(key, _)| *key == super::key(number as u16, place));
+        lane.assert_nobody_is_forgotten(in_flight);
+    }
+}
+
+#[test]
+fn whatever_happens_every_late_job_without_a_look_in_flight_is_in_the_heap() {
+    for seed in 1..10_u64 {
+        let mut random = seed;
+        let mut dice = move |sides: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % sides
+        };
+        let (mut schedule, _) = frontier(50);
+        let (mut now, mut flying) = (START, Vec::new());
+        for step in 0..2000 {
+            match dice(10) {
+                0 => drop(schedule.add(dice(3) as u16, (dice(2) == 0).then_some(now))),
+                1 => now += Duration::from_millis(dice(60_000)),
+                // Nonsense: unknown jobs, settled ones, times that go back.
+                2 => schedule.observe(JobKey(dice(1 << 40)), Observed::Settled, now, START),
+                3 => schedule.hint(dice(3) as u16, dice(1000), dice(3) as f64 - 1.0, now),
+                4 => {
+                    if let Next::Poll(job) = schedule.next(now - MS * dice(1000) as u32) {
+                        flying.push(job);
+                    }
+                }
+                5 | 6 if !flying.is_empty() => {
+                    let job = flying.swap_remove(dice(flying.len() as u64) as usize);
+                    let what = [
+                        Observed::Pending,
+                        Observed::Pending,
+                        Observed::Settled,
+                        Observed::Failed,
+                        Observed::Refused,
+                    ];
+                    schedule.observe(job, what[dice(5) as usize], now, now + TRIP);
+                    schedule.observe(job, Observed::Settled, now, now + TRIP);
+                }
+                _ => match schedule.next(now) {
+                    Next::Poll(job) => {
+                        assert!(!flying.contains(&job), "seed {seed}, step {step}");
+                        flying.push(job);
+                    }
+                    Next::Wait(wait) => {
+                        assert!(!wait.is_zero());
+                        now += wait;
+                    }
+                    Next::Done => assert!(schedule.is_empty()),
+                },
+            }
+            nobody_is_forgotten(&schedule);
+        }
+        for job in flying.drain(..) {
+            schedule.observe(job, Observed::Failed, now, now);
+        }
+        let polls = drive(&mut schedule, now + Duration::from_secs(1 << 17), |_| 0.0);
+        assert!(schedule.is_empty() && !polls.is_empty(), "seed {seed}: {} are left", schedule.len());
+    }
+}
+
+#[test]
+fn a_straggler_is_looked_at_when_its_retries_are_due() {
+    let (mut schedule, keys) = frontier(1000);
+    // The tenth job fails at 24 s and is done in its second retry.
+    let done = |job: JobKey| if job.0 == 9 { 24.0 + 150.0 + 1.0 } else { 2.4 * (job.0 + 1) as f64 };
+    let polls = drive(&mut schedule, START + MS * 400_000, done);
+    let looks: Vec<f64> = polls.iter().filter(|(_, job)| *job == keys[9]).map(|(at, _)| *at).collect();
+    let found = looks.last().copied().unwrap_or_default();
+    assert!((175.0..177.0).contains(&found), "{looks:?}");
+    let between = |from: f64, to: f64| looks.iter().filter(|at| (from..to).contains(*at)).count();
+    // In eight seconds more than in twenty others.
+    assert!(between(54.0, 62.0) > between(100.0, 120.0), "{looks:?}");
+}
+
+#[test]
+fn a_job_past_the_vendors_last_retry_is_overdue_and_still_followed() {
+    let (mut schedule, keys) = frontier(20);
+    let last = Frontier::RETRIES[9] as f64;
+    let done = |job: JobKey| if job.0 == 3 { 50_000.0 } else { 2.4 * (job.0 + 1) as f64 };
+    let before = START + Duration::from_secs_f64(last - 60.0);
+    drive(&mut schedule, before, done);
+    assert_eq!(schedule.overdue(before), []);
+    let after = START + Duration::from_secs_f64(last + 60.0);
+    assert_eq!(schedule.overdue(after), [keys[3]]);
+    let mut polls = drive(&mut schedule, START + Duration::from_secs(49_000), done);
+    polls.retain(|(at, _)| *at > last);
+    let looks = polls.len();
+    assert!((10..1000).contains(&looks), "{looks} looks in four hours");
+    drive(&mut schedule, START + Duration::from_secs(51_000), done);
+    assert!(schedule.is_empty());
+}
+
+#[test]
+fn jobs_whose_order_is_another_are_found_all_the_same() {
+    let (mut schedule, _) = frontier(200);
+    let polls = drive(&mut schedule, START + MS * 10_000_000, |job| 2.4 * (200 - job.0) as f64);
+    assert!(schedule.is_empty());
+    assert!(polls.last().unwrap().0 < 550.0, "{:?}", polls.last());
+}
+
+#[test]
+fn two_operations_share_the_calls() {
+    let mut schedule = Frontier::new(Quota::default());
+    for _ in 0..100 {
+        schedule.add(0, Some(START));
+        schedule.add(7, Some(START));
+    }
+    drive(&mut schedule, START + MS * 130_000, |job| 2.4 * ((job.0 & 0xFFFF_FFFF) + 1) as f64);
+    assert!(schedule.len() < 2 * (100 - 50), "{} are open", schedule.len());
+    assert!(schedule.lanes[0].open().abs_diff(schedule.lanes[7].open()) < 4);
+}
+
+#[test]
+fn what_the_metrics_told_spares_looks() {
+    let looks = |hint: bool| {
+        let mut schedule = Frontier::new(Quota::default());
+        schedule.add(0, Some(START));
+        if hint {
+            schedule.hint(0, 100, 25.0 / 60.0, START);
+        }
+        let polls = drive(&mut schedule, START + MS * 1_000_000, |_| 242.0);
+        assert!(schedule.is_empty());
+        (polls.len(), polls.last().unwrap().0 - 242.0)
+    };
+    let (without, with) = (looks(false), looks(true));
+    assert!(with.0 * 2 < without.0 && with.1 < 2.0, "{with:?} {without:?}");
+}
+
+#[test]
+fn the_eta_is_said_with_its_uncertainty() {
+    let (mut schedule, _) = frontier(1000);
+    assert_eq!(schedule.eta(START), None, "nothing was seen");
+    let half = START + MS * 1_200_000;
+    drive(&mut schedule, half, |job| 2.4 * (job.0 + 1) as f64);
+    let eta = schedule.eta(half).unwrap();
+    let off = eta.remaining.as_secs_f64() - 1200.0;
+    assert!(off.abs() < 2.0 * eta.uncertainty.as_secs_f64() + 1.0, "{eta:?}");
+    assert!(eta.uncertainty < eta.remaining / 4, "{eta:?}");
+}
+
+#[test]
+fn time_that_stands_still_or_goes_back_harms_nothing() {
+    let (mut schedule, _) = frontier(10);
+    drive(&mut schedule, START + MS * 10_000, |job| 2.4 * (job.0 + 1) as f64);
+    let mut polls = 0;
+    for n in 0..10_000 {
+        match schedule.next(START - MS * n) {
+            Next::Poll(_) => polls += 1,
+            Next::Wait(wait) => assert!(!wait.is_zero()),
+            Next::Done => panic!("jobs are open"),
+        }
+    }
+    assert!(polls <= 10);
+    assert!(matches!(schedule.next(Duration::MAX), Next::Poll(_) | Next::Wait(_)));
+}
