@@ -158,6 +158,7 @@ impl Settings {
                     |trouble: LimiterError| Error::config(trouble.message).with_source(trouble.source);
                 let Some(limiter) = open(&asked).map_err(unable)? else {
                     let scheme = match asked.scheme() {
+                        it if it.starts_with('/') => "a path without file: before it".to_owned(),
                         it if it.contains(['@', '/']) => "what is given".to_owned(),
                         it => quoted(it),
                     };
@@ -379,6 +380,13 @@ mod tests {
         ] {
             settings.set(key, value).unwrap();
         }
+        for (place, said) in [("/tmp/quota", "file:"), ("s3cr3t@host", "what is given"), ("ftp:x", "\"ftp\"")]
+        {
+            settings.set("limiter", place).unwrap();
+            let refused = settings.builder().unwrap_err().to_string();
+            assert!(refused.contains(said) && !refused.contains("s3cr3t"), "{refused}");
+        }
+        settings.set("limiter", "redis://:s3cr3t@host").unwrap();
         let refused = settings.builder().unwrap_err().to_string();
         assert!(refused.contains("redis") && !refused.contains("s3cr3t"), "{refused}");
         let builder = settings.builder_with(|place| {

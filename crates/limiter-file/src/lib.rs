@@ -40,7 +40,8 @@ use machine::Locked;
 ///
 /// Give all programs that use one key the same file and the same [`SlotRules`]. The file is made if there is none, for its
 /// owner and its group to read and write; to share it between users, put it into a folder of their group (`chmod g+s`).
-/// It belongs on a disk of this machine. It holds no secret. Delete it only while no program uses it: one that does
+/// It belongs on a disk of this machine, for programs that share its clock: containers with time namespaces of their own would
+/// hold each other up. It holds no secret. Delete it only while no program uses it: one that does
 /// notices, and waits a window, but one that starts then cannot know of the calls just made.
 ///
 /// A process that dies in a call leaves a slot that is free again after the longest call and a window. Whatever else
