@@ -13,7 +13,7 @@ use activity_status::{
     Client, ClientBuilder, Endpoint, ErrorKind, Operation, Outcome, RequestId, Resend, RetryPolicy,
     WaitOptions,
 };
-use activity_status_tests::credentials;
+use activity_status_tests::{API_KEY, credentials};
 
 const OPERATION: Operation = Operation::ACTIVITY_CREATE;
 const BODY: &str = r#"{"RelatedProspectId":"b8e49bf4","ActivityEvent":380}"#;
@@ -259,6 +259,9 @@ fn a_limiter_that_cannot_tell_stops_the_call() {
         fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
             Err(LimiterError { message: "its store is gone".to_owned(), source: Some("cause".into()) })
         }
+        fn leave(&self) {
+            unreachable!("it cannot hear either")
+        }
         fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
             unreachable!("nothing was granted")
         }
@@ -270,6 +273,29 @@ fn a_limiter_that_cannot_tell_stops_the_call() {
     assert!(error.to_string().contains("its store is gone"));
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "cause");
     assert_eq!(bench.sends(), 0);
+}
+
+#[test]
+fn an_observer_is_told_of_a_settlement_that_failed_and_of_no_key() {
+    struct Chatty;
+    impl Limiter for Chatty {
+        fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+            Ok(Acquired::Granted(Permit(0)))
+        }
+        fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+            Err(LimiterError { message: format!("no row for {API_KEY}"), source: None })
+        }
+    }
+    let (bench, told) = (Bench::new(), Arc::new(Mutex::new(Vec::new())));
+    let heard = told.clone();
+    let observer = move |event: &Event<'_>| {
+        if let Event::SettleFailed { error } = event {
+            heard.lock().unwrap().push(error.to_string());
+        }
+    };
+    let client = bench.client(&[DONE]).limiter(Chatty).observer(observer).build().unwrap();
+    client.status(&OPERATION, &id()).unwrap();
+    assert_eq!(*told.lock().unwrap(), ["no row for ***"]);
 }
 
 #[test]
