@@ -903,7 +903,7 @@ static void a_limiter_in_trouble(void)
     CHECK(holds(astat_error_message(error), " is gone"));
     CHECK(!holds(astat_error_message(error), "a first thought"));
     CHECK(astat_error_resend(error) == ASTAT_RESEND_SAFE && astat_error_attempts(error) == 0);
-    CHECK(plug.left == 1 && plug.settled == 1);
+    CHECK(plug.left == 0 && plug.settled == 1); /* one that cannot tell cannot hear either */
     FAILS(ASTAT_E_LIMITER, ASTAT_E_LIMITER, status, error);
 
     plug.trouble = NULL;
@@ -968,12 +968,16 @@ static void reentrance(void)
     CHECK(astat_client_snapshot(client, &quota, &error) == ASTAT_OK && plug.reentered == 3);
     plug.answer = -1;
     FAILS(ASTAT_E_LIMITER, astat_client_status(client, ACTIVITY, id, &status, &error), status, error);
-    CHECK(plug.reentered == 5); /* try_acquire and leave */
+    CHECK(plug.reentered == 4); /* try_acquire alone */
+    plug.answer = ASTAT_RETRY_AFTER;
+    plug.wait = UINT64_C(3600000000000);
+    FAILS(ASTAT_E_DEADLINE, astat_client_status(client, ACTIVITY, id, &status, &error), status, error);
+    CHECK(plug.reentered == 6); /* try_acquire and leave */
 
     /* Another client is no way round, and afterwards all is as before. */
     plug.reenters = other;
     astat_client_free(client);
-    CHECK(plug.reentered == 6 && plug.destroyed == 1);
+    CHECK(plug.reentered == 7 && plug.destroyed == 1);
     CHECK(astat_client_status(other, ACTIVITY, id, &status, &error) == ASTAT_OK);
     astat_status_free(status);
     astat_submitted_free(submitted);
