@@ -8,11 +8,12 @@ use super::Quota;
 pub(super) struct Pace {
     quota: Quota,
     last: Option<f64>,
+    before: Option<f64>,
 }
 
 impl Pace {
     pub(super) fn new(quota: Quota) -> Self {
-        Pace { quota, last: None }
+        Pace { quota, last: None, before: None }
     }
 
     /// Seconds from one call to the next if the quota is used evenly.
@@ -30,7 +31,12 @@ impl Pace {
     }
 
     pub(super) fn called(&mut self, now: f64) {
-        self.last = Some(now);
+        self.before = self.last.replace(now);
+    }
+
+    /// The last call was not made after all.
+    pub(super) fn not_called(&mut self) {
+        self.last = self.before;
     }
 }
 

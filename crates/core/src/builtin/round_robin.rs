@@ -62,6 +62,10 @@ impl Schedule for RoundRobin {
             Observed::Settled => self.settled += 1,
             Observed::Pending | Observed::Failed => self.line.push_back(job.0),
             Observed::Refused => self.line.push_front(job.0),
+            Observed::Unsent => {
+                self.line.push_front(job.0);
+                self.pace.not_called();
+            }
         }
     }
 
@@ -107,6 +111,8 @@ mod tests {
         schedule.observe(keys[0], Observed::Refused, now, now);
         now += MS * 201;
         assert_eq!(schedule.next(now), Next::Poll(keys[0]), "nothing was learned of it");
+        schedule.observe(keys[0], Observed::Unsent, now, now);
+        assert_eq!(schedule.next(now), Next::Poll(keys[0]), "nothing was done, and so no gap need pass");
         schedule.observe(keys[0], Observed::Settled, now, now);
         schedule.observe(keys[0], Observed::Pending, now, now);
         schedule.observe(JobKey(77), Observed::Settled, now, now);

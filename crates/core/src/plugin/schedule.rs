@@ -60,6 +60,11 @@ pub trait Schedule: Send {
     /// When will all be known, from what was seen so far? `None` if nothing tells.
     fn eta(&self, now: Duration) -> Option<Eta>;
 
+    /// When will this job be known? `None` if nothing tells, or it is settled.
+    fn eta_of(&self, _job: JobKey, _now: Duration) -> Option<Eta> {
+        None
+    }
+
     /// Jobs that the vendor's own retries cannot account for any more. They are still asked about, though seldom.
     fn overdue(&self, _now: Duration) -> Vec<JobKey> {
         Vec::new()
@@ -94,8 +99,10 @@ pub enum Observed {
     Settled,
     /// The vendor refused the call (429): nothing was learned of the job, and there were too many calls.
     Refused,
-    /// No answer, one that is none, or the call was never sent: nothing was learned.
+    /// No answer, or one that is none: nothing was learned.
     Failed,
+    /// The look was not made: the quota had no free call. All is as if the job had not been named.
+    Unsent,
 }
 
 /// A guess at how long something will take yet.

@@ -324,6 +324,19 @@ impl Lane {
         self.job(look.place).flight = if look.chance < 0.5 { Flight::Guess } else { Flight::Sure };
     }
 
+    /// The look was not made after all: nothing has happened.
+    pub(super) fn not_sent(&mut self, look: &Look) {
+        self.job(look.place).flight = Flight::None;
+        match look.kind {
+            Kind::Late(straggler) => self.late.put_back(straggler),
+            Kind::Sweep { .. } => {
+                self.sweep.last = 0.0;
+                self.sweep.looks = self.sweep.looks.wrapping_sub(1);
+            }
+            Kind::Near { .. } => {}
+        }
+    }
+
     /// Nothing was learned: the job is as it was, and is left alone until `rest`.
     pub(super) fn failed(&mut self, look: &Look, rest: f64, price: f64) {
         self.job(look.place).flight = Flight::None;

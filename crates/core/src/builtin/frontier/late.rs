@@ -51,6 +51,11 @@ impl Late {
         self.heap.push(Straggler { due, ..straggler });
     }
 
+    /// Puts a straggler back that nobody looked at.
+    pub(super) fn put_back(&mut self, straggler: Straggler) {
+        self.heap.push(straggler);
+    }
+
     fn pays_at(&self, straggler: &Straggler, price: f64) -> f64 {
         let (mut early, mut late) = (straggler.seen, straggler.seen + 1.0);
         while self.worth(straggler, late).0 < price && late - straggler.seen < LONGEST {

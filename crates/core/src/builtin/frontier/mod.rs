@@ -156,6 +156,10 @@ impl Schedule for Frontier {
             Observed::Pending => lane.missed(&look, sent, self.price),
             Observed::Refused => lane.failed(&look, answered, self.price),
             Observed::Failed => lane.failed(&look, answered + REST * self.pace.gap(), self.price),
+            Observed::Unsent => {
+                lane.not_sent(&look);
+                self.pace.not_called();
+            }
         }
     }
 

@@ -115,6 +115,34 @@ fn a_failed_look_loses_nothing() {
     assert!(schedule.is_empty());
 }
 
+#[test]
+fn a_look_that_was_not_made_changes_nothing() {
+    let (mut schedule, _) = frontier(300);
+    // Every seventh fails at first, and is done a while later; nothing at all happens between 100 s and 200 s.
+    let done = |job: JobKey| {
+        let at = 2.4 * (job.0 + 1) as f64;
+        at + if at > 100.0 { 100.0 } else { 0.0 } + if job.0.is_multiple_of(7) { 151.0 } else { 0.0 }
+    };
+    let (mut now, mut looks) = (START, 0);
+    loop {
+        match schedule.next(now) {
+            Next::Poll(job) => {
+                looks += 1;
+                schedule.observe(job, Observed::Unsent, now, now);
+                nobody_is_forgotten(&schedule);
+                assert_eq!(schedule.next(now), Next::Poll(job), "look {looks}");
+                let settled = (now - START).as_secs_f64() >= done(job);
+                let what = if settled { Observed::Settled } else { Observed::Pending };
+                schedule.observe(job, what, now, now + TRIP);
+                now += TRIP;
+            }
+            Next::Wait(wait) => now += wait,
+            Next::Done => break,
+        }
+    }
+    assert!(looks > 1000);
+}
+
 /// Every open job is in one place from which it will be polled: active, in the heap, or in flight.
 fn nobody_is_forgotten(schedule: &Frontier) {
     for (number, lane) in schedule.lanes.iter().enumerate() {
@@ -154,8 +182,9 @@ fn whatever_happens_every_late_job_without_a_look_in_flight_is_in_the_heap() {
                         Observed::Settled,
                         Observed::Failed,
                         Observed::Refused,
+                        Observed::Unsent,
                     ];
-                    schedule.observe(job, what[dice(5) as usize], now, now + TRIP);
+                    schedule.observe(job, what[dice(6) as usize], now, now + TRIP);
                     schedule.observe(job, Observed::Settled, now, now + TRIP);
                 }
                 _ => match schedule.next(now) {
