@@ -11,7 +11,7 @@ use activity_status::plugin::{
 };
 use activity_status::{
     Client, ClientBuilder, Endpoint, ErrorKind, Operation, Outcome, RequestId, Resend, RetryPolicy,
-    WaitOptions,
+    WaitOptions, parse_duration,
 };
 use activity_status_tests::{API_KEY, credentials};
 
@@ -393,21 +393,25 @@ fn observers_see_each_step() {
 }
 
 #[test]
-fn a_wait_asks_until_settled_with_growing_pauses() {
+fn a_wait_asks_until_settled_and_the_less_often_the_longer_it_lasts() {
     let bench = Bench::new();
-    let client =
-        bench.client(&[QUEUED, QUEUED, QUEUED, QUEUED, QUEUED, QUEUED, QUEUED, QUEUED, QUEUED, DONE]).build();
-    let status = client.unwrap().wait(&OPERATION, &id(), &WaitOptions::new()).unwrap();
-    assert_eq!(status.outcome(), Outcome::Succeeded);
+    const SCRIPT: [Meets; 41] = {
+        let mut script = [QUEUED; 41];
+        script[40] = DONE;
+        script
+    };
+    let options = WaitOptions::new().price(Duration::from_secs(2));
+    let status = bench.client(&SCRIPT).build().unwrap().wait(&OPERATION, &id(), &options).unwrap();
+    assert_eq!((status.outcome(), bench.sends()), (Outcome::Succeeded, 41));
     let sent: Vec<f64> = bench
         .diary()
         .iter()
         .filter_map(|line| line.strip_suffix(" send"))
-        .map(|at| at.trim_end_matches('s').trim_end_matches('n').parse().unwrap())
+        .map(|at| parse_duration(at).unwrap().as_secs_f64())
         .collect();
-    let pauses: Vec<f64> = sent.windows(2).map(|two| two[1] - two[0] - 1.0).collect();
-    assert!((pauses[0] - 1.0).abs() < 0.01 && (pauses[1] - 1.5).abs() < 0.01, "{pauses:?}");
-    assert!(pauses.is_sorted() && pauses.iter().all(|pause| *pause <= 15.01), "{pauses:?}");
+    let pauses: Vec<f64> = sent.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(sent[0] == 0.0 && pauses.len() == 40, "{sent:?}");
+    assert!(pauses[1] >= 2.0 && pauses[39] > 2.0 * pauses[1] && pauses[39] < 60.0, "{pauses:?}");
 }
 
 #[test]
@@ -464,8 +468,7 @@ fn a_wait_uses_the_time_it_was_given() {
         assert_eq!(status.unwrap().outcome(), Outcome::Succeeded, "settled at {settles} of {deadline} ms");
     }
     let bench = Bench::new();
-    let options =
-        WaitOptions::new().deadline(Duration::MAX).first_pause(Duration::MAX).longest_pause(Duration::MAX);
+    let options = WaitOptions::new().deadline(Duration::MAX).price(Duration::MAX);
     assert!(bench.client(&[QUEUED, DONE]).build().unwrap().wait(&OPERATION, &id(), &options).is_ok());
 }
 

@@ -159,6 +159,12 @@ impl Error {
         self
     }
 
+    /// The same said once more, of another job.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Error::new(self.kind(), self.resend(), self.message());
+        Error(Box::new(Inner { http_status: self.0.http_status, vendor: self.0.vendor.clone(), ..*copy.0 }))
+    }
+
     /// Says which call this was about.
     pub(crate) fn about(mut self, operation: &Operation, id: Option<&RequestId>) -> Self {
         self.0.operation = Some(operation.name().to_owned());

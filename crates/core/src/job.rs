@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::{Error, ErrorKind, Operation, Resend};
 /// # Ok::<(), activity_status::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(Box<str>);
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// Takes an id as it was given; surrounding white space is dropped.
@@ -59,6 +60,51 @@ impl FromStr for RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A job to follow: what was submitted, and the id that the vendor gave it.
+///
+/// ```
+/// use activity_status::{Job, Operation, RequestId};
+///
+/// let job = Job::new(Operation::LEAD_UPDATE, RequestId::new("72003d66-aa5d-4533-9e13-73da598dedf4")?);
+/// assert_eq!(job.operation().name(), "lead.update");
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Job {
+    pub(crate) operation: Operation,
+    pub(crate) id: RequestId,
+    pub(crate) submitted_at: Option<Duration>,
+}
+
+impl Job {
+    /// A job of this operation.
+    pub fn new(operation: Operation, id: RequestId) -> Self {
+        Job { operation, id, submitted_at: None }
+    }
+
+    /// When it was submitted, as time since the Unix epoch (UTC). Worth telling for a job that was submitted a moment ago: the
+    /// queue's metrics then say how long it will take.
+    pub fn submitted_at(mut self, since_epoch: Duration) -> Self {
+        self.submitted_at = Some(since_epoch);
+        self
+    }
+
+    /// What was submitted.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The name that the vendor gave it.
+    pub fn request_id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// When it was submitted, if that was told.
+    pub fn submitted(&self) -> Option<Duration> {
+        self.submitted_at
     }
 }
 

@@ -86,7 +86,7 @@ impl RetryPolicy {
     }
 
     /// Between half and the whole of the doubled pause, so that calls which failed together do not return together.
-    fn delay(&self, tries: u32, salt: u64) -> Duration {
+    pub(crate) fn delay(&self, tries: u32, salt: u64) -> Duration {
         let doublings = tries.saturating_sub(1).min(20);
         let whole = self.base_delay.saturating_mul(1 << doublings).min(self.max_delay);
         let spread = (salt.wrapping_add(u64::from(tries)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as u32;

@@ -339,7 +339,7 @@ mod tests {
             ("proxy", "http://proxy.example:3128"),
         ];
         let client = with(&good).unwrap().build().unwrap();
-        assert_eq!(client.call_deadline, Duration::from_secs(120));
+        assert_eq!(client.pipeline.call_deadline, Duration::from_secs(120));
         for (i, (key, _)) in good.iter().enumerate() {
             let mut bad = good;
             bad[i].1 = "\n";

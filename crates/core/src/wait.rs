@@ -1,48 +1,68 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
-use crate::{Client, Error, ErrorKind, JobStatus, Operation, RequestId, Resend};
+use crate::builtin::{Frontier, RoundRobin};
+use crate::look::Look;
+use crate::plugin::Schedule;
+use crate::{Client, Error, Job, JobStatus, Operation, Progress, RequestId, Step, Tracker};
 
-/// How long to wait for a job, and how often to ask.
+/// How long to wait for jobs, and how to ask about them.
 ///
 /// ```
-/// use activity_status::WaitOptions;
+/// use activity_status::{Order, WaitOptions};
 /// use std::time::Duration;
 ///
-/// let patient = WaitOptions::new().deadline(Duration::from_secs(12 * 3600)).longest_pause(Duration::from_secs(60));
+/// let patient = WaitOptions::new().deadline(Duration::from_secs(12 * 3600)).price(Duration::from_millis(100));
+/// let shuffled = WaitOptions::new().order(Order::Unknown);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitOptions {
-    deadline: Duration,
-    first_pause: Duration,
-    longest_pause: Duration,
+    pub(crate) deadline: Duration,
+    price: Duration,
+    order: Order,
+}
+
+/// What the order of the jobs means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Order {
+    /// They were submitted in this order, more or less. Those asked about are the few that can have settled.
+    #[default]
+    Submitted,
+    /// Nobody knows in which order they were submitted. Each is asked about in its turn.
+    Unknown,
 }
 
 impl WaitOptions {
-    /// An hour; asked at once, after 1 s, then after pauses that grow by half, up to 15 s. The vendor's own retries of
-    /// a job last over nine hours \[docs\]: give more time where that matters.
+    /// An hour, a price of 5 ms, jobs in the order in which they were submitted. The vendor's own retries of a job last over
+    /// nine hours \[docs\]: give more time where that matters.
     pub const fn new() -> Self {
         WaitOptions {
             deadline: Duration::from_secs(3600),
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(15),
+            price: Duration::from_millis(5),
+            order: Order::Submitted,
         }
     }
 
-    /// How long the whole wait may take: every call, retry and pause in it.
+    /// How long the whole wait may take: every call and pause in it.
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The pause between the first question and the second.
-    pub const fn first_pause(mut self, pause: Duration) -> Self {
-        self.first_pause = pause;
+    /// How much waiting one call must be expected to end: more is fewer calls and later news. 5 ms uses what the quota has; with
+    /// 100 ms a third of the calls is made, and an outcome is known 0.4 s after the fact in place of 0.2 s. At most an hour.
+    pub const fn price(mut self, waiting: Duration) -> Self {
+        self.price = waiting;
         self
     }
 
-    /// The longest pause between two questions.
-    pub const fn longest_pause(mut self, pause: Duration) -> Self {
-        self.longest_pause = pause;
+    /// What the order of the jobs means.
+    pub const fn order(mut self, order: Order) -> Self {
+        self.order = order;
         self
     }
 }
@@ -53,18 +73,12 @@ impl Default for WaitOptions {
     }
 }
 
-/// However short the pauses asked for: a wait does not ask without pause.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-
-/// After so many questions in a row that never reached the vendor, and no answer before, the address is wrong.
-const HOPELESS: u32 = 3;
-
 impl Client {
     /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing; only if the
-    /// first three never reach the vendor does the wait end, with the error of the third.
+    /// first ones never reach the vendor for some 20 s does the wait end, with the error of the last.
     ///
     /// # Errors
-    /// Kind [`Deadline`](ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](ErrorKind::Interrupted) if the
+    /// Kind [`Deadline`](crate::ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](crate::ErrorKind::Interrupted) if the
     /// clock was; both carry the [last status](Error::last_status). Any kind that asking again would not mend. A job
     /// that failed is not an error.
     pub fn wait(
@@ -73,62 +87,207 @@ impl Client {
         id: &RequestId,
         options: &WaitOptions,
     ) -> Result<JobStatus, Error> {
-        let deadline = self.clock.now().saturating_add(options.deadline);
-        // The last question is asked a little before the end, so that its answer still comes in time.
-        let last_look = deadline.saturating_sub(Duration::from_secs(1).min(options.deadline / 10));
-        let mut pause = options.first_pause.max(SHORTEST_PAUSE);
-        let (mut calls, mut unheard) = (0_u32, 0_u32);
-        let mut last_status: Option<JobStatus> = None;
-        let mut trouble: Option<Error>;
-        loop {
-            let call_ends = self.clock.now().saturating_add(self.call_deadline).min(deadline);
-            match self.status_by(operation, id, call_ends) {
-                Ok(status) if status.outcome().is_settled() => return Ok(status),
-                Ok(status) => {
-                    calls = calls.saturating_add(1);
-                    last_status = Some(status);
-                    trouble = None;
-                }
-                Err(error) => {
-                    calls = calls.saturating_add(error.attempts());
-                    unheard = if is_elsewhere(&error) { unheard.saturating_add(1) } else { 0 };
-                    if !passes(&error) || last_status.is_none() && unheard >= HOPELESS {
-                        return Err(error.with_last_status(last_status));
-                    }
-                    trouble = Some(error);
-                }
-            }
-            let now = self.clock.now();
-            let next = match now.saturating_add(pause) {
-                next if next <= last_look => next,
-                _ if now < last_look => last_look,
-                _ => break,
-            };
-            if let Err(error) = self.sleep(next - now) {
-                let error = error.about(operation, Some(id)).with_attempts(calls);
-                return Err(error.with_last_status(last_status));
-            }
-            pause = pause.saturating_add(pause / 2).min(options.longest_pause.max(SHORTEST_PAUSE));
+        let mut waiting = self.wait_all([Job::new(operation.clone(), id.clone())], options);
+        waiting.is_alone = true;
+        match waiting.next() {
+            Some((_, outcome)) => outcome,
+            None => Err(waiting.tracker.interruption()),
         }
-        let state = last_status.as_ref().map_or("unknown", |status| status.state().as_str());
-        let looked =
-            trouble.as_ref().map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
-        let message = format!(
-            "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
-            options.deadline
-        );
-        let error = Error::new(ErrorKind::Deadline, Resend::Safe, message).about(operation, Some(id));
-        let cause = trouble.map(|trouble| Box::new(trouble) as _);
-        Err(error.with_attempts(calls).with_source(cause).with_last_status(last_status))
+    }
+
+    /// Follows many jobs over the client's one quota, and yields each as soon as its end is known.
+    ///
+    /// Each job is yielded once: with its status when it has settled; or with an error, if asking again would not mend it or
+    /// the deadline has passed. A question that fails for a while loses nothing. A job that is given twice is followed once.
+    /// Several questions are on their way at a time where the quota allows it and the answers are slow, each on a thread of
+    /// its own, but never two about one job.
+    ///
+    /// ```no_run
+    /// use activity_status::{Client, Credentials, Endpoint, Job, Operation, RequestId, WaitOptions};
+    ///
+    /// let client = Client::builder(Endpoint::INDIA, Credentials::new("api-key")?).build()?;
+    /// let ids = std::fs::read_to_string("ids.txt").expect("a list of ids");
+    /// let jobs = ids.lines().map(|id| Ok(Job::new(Operation::ACTIVITY_CREATE, RequestId::new(id)?)));
+    /// let jobs = jobs.collect::<Result<Vec<_>, activity_status::Error>>()?;
+    /// for (job, outcome) in client.wait_all(jobs, &WaitOptions::new()) {
+    ///     match outcome {
+    ///         Ok(status) => println!("{}: {}", job.request_id(), status.outcome()),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), activity_status::Error>(())
+    /// ```
+    pub fn wait_all(&self, jobs: impl IntoIterator<Item = Job>, options: &WaitOptions) -> WaitAll {
+        let mut tracker = self.tracker(options);
+        for job in jobs {
+            tracker.add(job);
+        }
+        WaitAll::from(tracker)
+    }
+
+    /// The same a step at a time, for an event loop. No jobs yet.
+    pub fn tracker(&self, options: &WaitOptions) -> Tracker {
+        let quota = self.pipeline.quota;
+        match options.order {
+            Order::Submitted => self.tracker_by(Frontier::new(quota).price(options.price), options),
+            Order::Unknown => self.tracker_by(RoundRobin::new(quota), options),
+        }
+    }
+
+    /// The same by a schedule of your own; the options' price and order mean nothing to it.
+    pub fn tracker_by(&self, schedule: impl Schedule + 'static, options: &WaitOptions) -> Tracker {
+        Tracker::new(self.pipeline.clone(), Box::new(schedule), options)
     }
 }
 
-/// Is it worth going on after this? The job is not lost because one question failed.
-fn passes(error: &Error) -> bool {
-    error.resend() == Resend::Safe && !matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Limiter)
+/// Jobs as they end: see [`Client::wait_all`].
+///
+/// The iterator ends early if the wait is [cancelled](Canceller::cancel) or its clock interrupted. Nothing is lost by that:
+/// the rest is [open](WaitAll::open), and after an interruption (not a cancellation) may be waited for further.
+pub struct WaitAll {
+    tracker: Tracker,
+    cancel: Arc<Cancel>,
+    /// There is one job and nobody to cancel: its looks need no thread of their own.
+    is_alone: bool,
 }
 
-/// Does it look as if this were not the vendor at all?
-fn is_elsewhere(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Malformed)
+impl WaitAll {
+    /// Waits for one more job; `false` if it is waited for already.
+    pub fn add(&mut self, job: Job) -> bool {
+        self.tracker.add(job)
+    }
+
+    /// The next job that ends within so much time.
+    ///
+    /// # Errors
+    /// [`NotYet`] if none has. All goes on only while somebody waits, so call it again soon.
+    pub fn next_within(&mut self, time: Duration) -> Result<Option<Ended>, NotYet> {
+        let clock = &*self.tracker.pipeline().clone().clock;
+        let until = clock.now().saturating_add(time);
+        *self.cancel.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
+        loop {
+            if self.cancel.asked.load(Ordering::SeqCst) || std::mem::take(&mut self.tracker.interrupted) {
+                return Ok(None);
+            }
+            match self.tracker.step() {
+                Step::Ended(job, outcome) => return Ok(Some((job, outcome))),
+                Step::Done => return Ok(None),
+                Step::Look(look) => self.send(look),
+                Step::Sleep(pause) => {
+                    let left = until.saturating_sub(clock.now());
+                    if left.is_zero() {
+                        return Err(NotYet);
+                    }
+                    if clock.park(pause.min(left)).is_err() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.tracker.progress()
+    }
+
+    /// The tracker that is driven: to ask it when [one job](Tracker::eta_of) will be known, and which are
+    /// [overdue](Tracker::overdue).
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// The jobs that have not ended, in the order in which they were given.
+    pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
+        self.tracker.open()
+    }
+
+    /// To cancel this wait at any moment, from any thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.cancel.clone())
+    }
+
+    /// Sends on a thread of its own, so that this one can go on.
+    fn send(&self, look: Look) {
+        if self.is_alone {
+            return look.send();
+        }
+        let waiter = std::thread::current();
+        let look = Arc::new(Mutex::new(Some(look)));
+        let taken = look.clone();
+        let work = Box::new(move || {
+            send(&taken);
+            waiter.unpark();
+        });
+        // A machine without a thread to spare.
+        if self.tracker.pipeline().clock.spawn(work).is_err() {
+            send(&look);
+        }
+    }
+}
+
+impl Iterator for WaitAll {
+    type Item = Ended;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Ok(next) = self.next_within(Duration::MAX) {
+                return next;
+            }
+        }
+    }
+}
+
+impl From<Tracker> for WaitAll {
+    /// Drives a tracker with blocking calls.
+    fn from(tracker: Tracker) -> Self {
+        WaitAll { tracker, cancel: Arc::default(), is_alone: false }
+    }
+}
+
+impl fmt::Debug for WaitAll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitAll").field("progress", &self.progress()).finish_non_exhaustive()
+    }
+}
+
+/// A job, and how it ended.
+pub type Ended = (Job, Result<JobStatus, Error>);
+
+/// No job has ended in the time given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotYet;
+
+/// Cancels a [`WaitAll`], from any thread and as often as you like. All clones cancel the same wait.
+#[derive(Debug, Clone)]
+pub struct Canceller(Arc<Cancel>);
+
+impl Canceller {
+    /// Ends the wait: at once, or, if the clock is not the system's, when its present sleep ends. What is on its way is left to
+    /// itself, and counts against the quota.
+    pub fn cancel(&self) {
+        self.0.asked.store(true, Ordering::SeqCst);
+        let waiter = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+    }
+
+    /// Was it cancelled?
+    pub fn is_cancelled(&self) -> bool {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Cancel {
+    asked: AtomicBool,
+    waiter: Mutex<Option<Thread>>,
+}
+
+fn send(look: &Mutex<Option<Look>>) {
+    let look = look.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(look) = look {
+        look.send();
+    }
 }

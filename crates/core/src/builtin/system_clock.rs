@@ -35,4 +35,9 @@ impl Clock for SystemClock {
         std::thread::sleep(duration);
         Ok(())
     }
+
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        std::thread::park_timeout(duration);
+        Ok(())
+    }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::plugin::{Clock, Interrupted};
 ///
 /// Blocking code with many threads runs deterministically on it: [`run`](VirtualClock::run) lets one thread go at a
 /// time, and a thread hands over only in [`sleep`](Clock::sleep) and at its end, to whoever wakes first. It works
-/// because nobody here holds a lock while calling out.
+/// because nobody here holds a lock while calling out. A clone is the same clock.
 ///
 /// ```
 /// use activity_status::{builtin::VirtualClock, plugin::Clock};
@@ -22,9 +23,9 @@ use crate::plugin::{Clock, Interrupted};
 /// });
 /// assert_eq!(woke, [3, 2, 1]);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct VirtualClock {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ struct State {
     now: Duration,
     /// Who waits, in the order of waking; equal moments in the order of coming.
     sleepers: BTreeMap<(Duration, u64), Arc<Condvar>>,
+    /// Those among them who wake when a thread ends, too.
+    parked: Vec<(Duration, u64)>,
     next_ticket: u64,
     /// Whose turn it is, and the thread that has taken it: none yet, or a guest who does not keep it.
     running: Option<(u64, Option<ThreadId>)>,
@@ -71,17 +74,21 @@ impl VirtualClock {
             threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
         });
         if nested {
-            self.take_turn(Duration::ZERO, true);
+            self.take_turn(Duration::ZERO, true, false);
         }
         results.into_iter().map(|result| result.expect("a worker panicked")).collect()
     }
 
-    /// Waits in the queue until `pause` has passed; `keep` the turn when it comes, or give it back at once.
-    fn take_turn(&self, pause: Duration, keep: bool) {
+    /// Waits in the queue until `pause` has passed, or, `parked`, until a thread has ended; `keep` the turn when it comes, or
+    /// give it back at once.
+    fn take_turn(&self, pause: Duration, keep: bool, parked: bool) {
         let mut state = self.state();
         let held = state.is_mine();
         let wakes_at = state.now.saturating_add(pause);
         let place = state.enqueue(wakes_at);
+        if parked {
+            state.parked.push((wakes_at, place.0));
+        }
         if held || state.running.is_none() {
             state.hand_over();
         }
@@ -119,9 +126,18 @@ impl State {
     fn hand_over(&mut self) {
         self.running = self.sleepers.pop_first().map(|((wakes_at, ticket), wake)| {
             self.now = self.now.max(wakes_at);
+            self.parked.retain(|parked| *parked != (wakes_at, ticket));
             wake.notify_one();
             (ticket, None)
         });
+    }
+
+    fn wake_parked(&mut self) {
+        for (wakes_at, ticket) in std::mem::take(&mut self.parked) {
+            if let Some(wake) = self.sleepers.remove(&(wakes_at, ticket)) {
+                self.sleepers.insert((self.now, ticket), wake);
+            }
+        }
     }
 
     /// Has the calling thread the turn?
@@ -136,7 +152,9 @@ struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.clock.state().hand_over();
+        let mut state = self.clock.state();
+        state.wake_parked();
+        state.hand_over();
     }
 }
 
@@ -152,8 +170,40 @@ impl Clock for VirtualClock {
 
     /// Hands over to whoever wakes first. With no other thread under the clock, the time just jumps ahead.
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
-        self.take_turn(duration, false);
+        self.take_turn(duration, false, false);
         Ok(())
+    }
+
+    /// Wakes when any thread of this clock ends: whatever that thread has done is there to be looked at.
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        self.take_turn(duration, false, true);
+        Ok(())
+    }
+
+    /// The thread begins at this moment, when the caller hands over.
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let clock = self.clone();
+        let mut state = self.state();
+        let now = state.now;
+        let place = state.enqueue(now);
+        let ticket = place.0;
+        if state.running.is_none() {
+            state.hand_over();
+        }
+        drop(state);
+        let begun = std::thread::Builder::new().spawn(move || {
+            clock.await_turn(&place, true);
+            let _turn = Turn { clock: &clock };
+            work();
+        });
+        if begun.is_err() {
+            let mut state = self.state();
+            state.sleepers.remove(&(now, ticket));
+            if state.running == Some((ticket, None)) {
+                state.hand_over();
+            }
+        }
+        begun.map(drop)
     }
 }
 
@@ -166,6 +216,22 @@ mod tests {
         let clock = VirtualClock::new();
         clock.sleep(Duration::from_secs(9 * 3600)).unwrap();
         assert_eq!(clock.now(), Duration::from_secs(9 * 3600));
+    }
+
+    #[test]
+    fn whoever_is_parked_wakes_when_a_thread_ends() {
+        let clock = VirtualClock::new();
+        let woke = clock.run(1, |_| {
+            let (mut woke, other) = (Vec::new(), clock.clone());
+            let work = move || other.sleep(Duration::from_secs(3)).unwrap();
+            clock.spawn(Box::new(work)).unwrap();
+            for _ in 0..2 {
+                clock.park(Duration::from_secs(10)).unwrap();
+                woke.push(clock.now().as_secs());
+            }
+            woke
+        });
+        assert_eq!(woke, [[3, 13]], "at the end of the thread, and then when its time is over");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,25 @@ pub trait Clock: Send + Sync {
     /// # Errors
     /// [`Interrupted`] if the wait was cut short and the caller must give up.
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted>;
+
+    /// Blocks the calling thread for `duration` at most, and not much longer than until it is
+    /// [unparked](std::thread::Thread::unpark). It may return for no reason at all: whoever parks looks what there is to do.
+    ///
+    /// By default it sleeps for 10 ms at a time.
+    ///
+    /// # Errors
+    /// [`Interrupted`] as of [`sleep`](Clock::sleep).
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        self.sleep(duration.min(Duration::from_millis(10)))
+    }
+
+    /// Runs `work` on a thread of its own that lives in this time. Only a clock that is not the machine's has anything to add.
+    ///
+    /// # Errors
+    /// The machine has no thread to spare; `work` was dropped.
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        std::thread::Builder::new().name("activity-status".to_owned()).spawn(work).map(drop)
+    }
 }
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
@@ -30,6 +50,12 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
         (**self).sleep(duration)
+    }
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        (**self).park(duration)
+    }
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        (**self).spawn(work)
     }
 }
 

@@ -156,10 +156,14 @@ impl Lane {
     }
 
     /// The place of a new job, or `None` if there is none left: after four thousand million jobs.
-    pub(super) fn add(&mut self, submitted_at: f64) -> Option<u32> {
+    pub(super) fn add(&mut self, submitted_at: Option<f64>) -> Option<u32> {
         let place = self.first.checked_add(u32::try_from(self.jobs.len()).ok()?)?;
         let skip = place.checked_add(1)?;
-        self.jobs.push_back(Job { seen: submitted_at, skip, state: State::Active, flight: Flight::None });
+        if !self.began && self.jobs.is_empty() && submitted_at.is_none() {
+            // Old ids perhaps, and many of them settled: one after the other is asked about at once, until a look misses.
+            self.run = BEHIND;
+        }
+        self.jobs.push_back(Job { seen: submitted_at.unwrap_or_default(), skip, state: State::Active, flight: Flight::None });
         self.open += 1;
         Some(place)
     }

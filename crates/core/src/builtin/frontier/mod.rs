@@ -111,7 +111,7 @@ const REST: f64 = 4.0;
 
 impl Schedule for Frontier {
     fn add(&mut self, lane: u16, submitted_at: Option<Duration>) -> JobKey {
-        let place = self.lane(lane).add(submitted_at.map_or(0.0, |at| at.as_secs_f64()));
+        let place = self.lane(lane).add(submitted_at.map(|at| at.as_secs_f64()));
         key(lane, place.unwrap_or(u32::MAX))
     }
 

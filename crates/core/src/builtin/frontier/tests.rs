@@ -143,6 +143,23 @@ fn a_look_that_was_not_made_changes_nothing() {
     assert!(looks > 1000);
 }
 
+#[test]
+fn ids_of_unknown_age_are_asked_about_at_once_until_a_look_misses() {
+    for (submitted_at, at_once) in [(None, true), (Some(START), false)] {
+        let mut schedule = Frontier::new(Quota::default()).price(MS * 10_000);
+        let keys: Vec<JobKey> = (0..9).map(|_| schedule.add(0, submitted_at)).collect();
+        let mut now = START;
+        let mut polled = 0;
+        while let Next::Poll(job) = schedule.next(now) {
+            assert_eq!(job, keys[polled]);
+            polled += 1;
+            schedule.observe(job, if polled < 6 { Observed::Settled } else { Observed::Pending }, now, now + TRIP);
+            now += MS * 201;
+        }
+        assert_eq!(polled, if at_once { 6 } else { 0 });
+    }
+}
+
 /// Every open job is in one place from which it will be polled: active, in the heap, or in flight.
 fn nobody_is_forgotten(schedule: &Frontier) {
     for (number, lane) in schedule.lanes.iter().enumerate() {

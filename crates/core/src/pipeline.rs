@@ -1,0 +1,490 @@
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use percent_encoding::utf8_percent_encode;
+use zeroize::Zeroizing;
+
+use crate::builtin::Quota;
+use crate::credentials::{KeyPlacement, mask};
+use crate::plugin::{
+    Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Header, Limiter, LimiterError, Method,
+    Observer, Permit, Request, Response, Settlement, Snapshot, Transport, TransportError,
+};
+use crate::retry::resend;
+use crate::wire::{self, QUERY};
+use crate::{
+    Credentials, Endpoint, Error, ErrorKind, JobStatus, Operation, Outcome, QueueMetrics, RequestId, Resend,
+    RetryPolicy, Submission, VendorError,
+};
+
+/// The parts of a client, and the order in which they act.
+pub(crate) struct Pipeline {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) credentials: Credentials,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) limiter: Box<dyn Limiter>,
+    pub(crate) quota: Quota,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) outcome_rule: Option<OutcomeRule>,
+    pub(crate) call_deadline: Duration,
+}
+
+pub(crate) type OutcomeRule = Box<dyn Fn(&JobStatus) -> Outcome + Send + Sync>;
+
+impl Pipeline {
+    pub(crate) fn submit(
+        &self,
+        operation: &Operation,
+        submission: &Submission<'_>,
+    ) -> Result<RequestId, Error> {
+        let sent = self
+            .submit_call(operation, submission)
+            .and_then(|call| self.exchange(&call, self.call_ends(), wire::read_submitted));
+        sent.map_err(|error| error.about(operation, None))
+    }
+
+    pub(crate) fn status(&self, operation: &Operation, id: &RequestId) -> Result<JobStatus, Error> {
+        let call = self.status_call(operation, id);
+        self.exchange(&call, self.call_ends(), |json| self.read_status(&call, json))
+            .map_err(|error| error.about(operation, Some(id)))
+    }
+
+    pub(crate) fn metrics(&self, operation: &Operation) -> Result<QueueMetrics, Error> {
+        self.exchange(&self.metrics_call(operation), self.call_ends(), QueueMetrics::read)
+            .map_err(|error| error.about(operation, None))
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        self.limiter.snapshot(&*self.clock).map_err(|trouble| self.no_leave(trouble, None))
+    }
+
+    fn call_ends(&self) -> Duration {
+        self.clock.now().saturating_add(self.call_deadline)
+    }
+
+    pub(crate) fn status_call<'a>(&self, operation: &'a Operation, id: &'a RequestId) -> Call<'a> {
+        self.question(operation, CallClass::Poll, operation.status_path(), Some(id))
+    }
+
+    pub(crate) fn metrics_call<'a>(&self, operation: &'a Operation) -> Call<'a> {
+        self.question(operation, CallClass::Other, operation.metrics_path(), None)
+    }
+
+    /// Reads the answer to a status call, and tells of it.
+    pub(crate) fn read_status(&self, call: &Call<'_>, json: &str) -> Result<JobStatus, String> {
+        let status = JobStatus::read(json, call.id)?;
+        let status = match &self.outcome_rule {
+            Some(rule) => {
+                let outcome = rule(&status);
+                status.with_outcome(outcome)
+            }
+            None => status,
+        };
+        self.observe(&Event::Status { operation: call.operation.name(), status: &status });
+        Ok(status)
+    }
+
+    /// The pipeline, in the order that is correct: every attempt takes a permit, so that a retry cannot go over the
+    /// quota; the transport settles it when the answer's head comes; what the reply means decides whether there is
+    /// another attempt.
+    fn exchange<T>(
+        &self,
+        call: &Call<'_>,
+        deadline: Duration,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let mut tried = Tried::default();
+        loop {
+            let permit = match self.permit(call, deadline) {
+                Ok(permit) => permit,
+                Err(error) => {
+                    // A limiter that cannot tell cannot hear either; the place is lost by not coming.
+                    if error.kind() != ErrorKind::Limiter {
+                        self.limiter.leave();
+                    }
+                    return Err(tried.cut_short(error));
+                }
+            };
+            let error = match self.attempt(call, permit, deadline, tried.count() + 1, &read) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            tried.add(&error);
+            let again = self.retry.again(&error, tried.failures, tried.refusals, call.salt());
+            let in_time = |pause: &Duration| self.clock.now().saturating_add(*pause) < deadline;
+            let Some(pause) = again.filter(in_time) else { return Err(tried.failed(error)) };
+            self.observe(&Event::Retrying {
+                operation: call.operation.name(),
+                kind: error.kind(),
+                wait: pause,
+            });
+            tried.last = Some(error);
+            self.sleep(pause).map_err(|interrupted| tried.cut_short(interrupted))?;
+        }
+    }
+
+    /// Waits for leave to send one call.
+    fn permit(&self, call: &Call<'_>, deadline: Duration) -> Result<Permit, Error> {
+        loop {
+            let late = || {
+                Error::new(
+                    ErrorKind::Deadline,
+                    Resend::Safe,
+                    "the deadline passed before the quota had a free call",
+                )
+            };
+            if self.clock.now() >= deadline {
+                return Err(late());
+            }
+            match self.limiter.try_acquire(call.class, &*self.clock) {
+                Ok(Acquired::Granted(permit)) => return Ok(permit),
+                Ok(Acquired::RetryAfter(wait)) => {
+                    let wait = wait.max(Duration::from_millis(1));
+                    if self.clock.now().saturating_add(wait) >= deadline {
+                        return Err(late());
+                    }
+                    let operation = call.operation.name();
+                    self.observe(&Event::WaitingForPermit { operation, class: call.class, wait });
+                    self.sleep(wait)?;
+                }
+                Err(trouble) => return Err(self.no_leave(trouble, call.path_tail)),
+            }
+        }
+    }
+
+    /// Sends the call once.
+    fn attempt<T>(
+        &self,
+        call: &Call<'_>,
+        permit: Permit,
+        deadline: Duration,
+        attempt: u32,
+        read: &impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        self.observe(&Event::Sending { operation: call.operation.name(), class: call.class, attempt });
+        let sent = self.sent(Some(permit), self.clock.now());
+        self.transmit(call, sent, deadline, read)
+    }
+
+    /// The only place that sends.
+    pub(crate) fn transmit<T>(
+        &self,
+        call: &Call<'_>,
+        mut sent: Sent<'_>,
+        deadline: Duration,
+        read: &impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let headers = call.headers(&self.credentials);
+        let request = Request {
+            method: call.method,
+            url: &call.url,
+            headers: &headers,
+            body: call.body,
+            time_left: deadline.saturating_sub(sent.at),
+            new_connection: &AtomicBool::new(false),
+        };
+        let is_new = || request.new_connection.load(Ordering::Relaxed);
+        let result = self.transport.send(&request, &mut |head| sent.head(head, is_new()));
+        let new_connection = is_new();
+        self.received(call, sent, result, new_connection, read)
+    }
+
+    /// A call that has its permit, on its way since `at`.
+    pub(crate) fn sent(&self, permit: Option<Permit>, at: Duration) -> Sent<'_> {
+        Sent { pipeline: self, permit, at }
+    }
+
+    /// What came back from a call: an answer of whatever kind, or none.
+    pub(crate) fn received<T>(
+        &self,
+        call: &Call<'_>,
+        mut sent: Sent<'_>,
+        result: Result<Response, TransportError>,
+        new_connection: bool,
+        read: &impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        match &result {
+            Ok(response) => sent.head(&response.head, new_connection),
+            Err(TransportError { delivery: Delivery::NotSent, .. }) => sent.settle(Settlement::NotSent),
+            Err(_) => sent.settle(Settlement::InDoubt),
+        }
+        let response = result.map_err(|error| self.no_answer(call, error))?;
+        let (operation, http_status) = (call.operation.name(), response.head.status);
+        let elapsed = self.clock.now().saturating_sub(sent.at);
+        self.observe(&Event::Answered { operation, class: call.class, http_status, elapsed });
+        if http_status == 429 {
+            self.observe(&Event::Refused { operation, class: call.class });
+        }
+        self.meaning(call, &response, read)
+    }
+
+    /// What an answer means: the thing asked for, or which error.
+    fn meaning<T>(
+        &self,
+        call: &Call<'_>,
+        response: &Response,
+        read: &impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let text = wire::utf8(&response.body);
+        let vendor = || self.vendor_error(call, &response.body);
+        let status = response.head.status;
+        let (kind, message) = match status {
+            200..=299 => match text.clone().and_then(read) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if vendor().is_some_and(|said| said.is_named()) => {
+                    (ErrorKind::BadRequest, format!("the vendor answered {status} with an error"))
+                }
+                Err(what) => (ErrorKind::Malformed, format!("the answer {}", self.masked(call, &what))),
+            },
+            301 | 302 | 303 | 307 | 308 => (
+                ErrorKind::Malformed,
+                format!("the server answered {status}, a redirect, which is never followed"),
+            ),
+            401 | 403 => (ErrorKind::Unauthorized, format!("the vendor did not accept the keys ({status})")),
+            404 => (ErrorKind::NotFound, "the vendor does not know this path or job (404)".to_owned()),
+            429 => (
+                ErrorKind::Refused,
+                "the vendor refused the call: more than the quota were made (429)".to_owned(),
+            ),
+            400..=499 => (ErrorKind::BadRequest, format!("the vendor did not accept the request ({status})")),
+            500..=599 => (ErrorKind::Server, format!("the vendor failed ({status})")),
+            _ => (ErrorKind::Malformed, format!("the server answered {status}, which answers nothing here")),
+        };
+        let advice = resend(kind, Delivery::InDoubt, call.repeatable());
+        Err(Error::new(kind, advice, message).with_http(status, vendor()))
+    }
+
+    /// What an answer says that is none. Masked before it is cut, so that no key is cut into a part too short to be
+    /// recognised.
+    fn vendor_error(&self, call: &Call<'_>, body: &[u8]) -> Option<VendorError> {
+        let clean = |text: &str, limit| {
+            wire::shortened(&self.masked(call, wire::shortened(text, 4 * limit)), limit).to_owned()
+        };
+        let text = String::from_utf8_lossy(&body[..body.len().min(4000)]);
+        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let named = wire::utf8(body).ok().and_then(wire::read_vendor_error).unwrap_or_default();
+        (!said.is_empty()).then(|| VendorError {
+            exception_type: named.0.map(|text| clean(&text, 1000)),
+            exception_message: named.1.map(|text| clean(&text, 1000)),
+            body: clean(&said, 500),
+        })
+    }
+
+    /// No whole answer came.
+    fn no_answer(&self, call: &Call<'_>, error: TransportError) -> Error {
+        let kind = match error.failure {
+            Failure::Config => ErrorKind::Config,
+            Failure::Interrupted if error.delivery != Delivery::InDoubt || call.repeatable() => {
+                ErrorKind::Interrupted
+            }
+            _ if error.delivery == Delivery::InDoubt && !call.repeatable() => ErrorKind::InDoubt,
+            Failure::TimedOut => ErrorKind::TimedOut,
+            Failure::Malformed => ErrorKind::Malformed,
+            _ => ErrorKind::Transport,
+        };
+        let advice = resend(kind, error.delivery, call.repeatable());
+        Error::new(kind, advice, self.masked(call, &error.message)).with_source(error.source)
+    }
+
+    /// The limiter cannot tell: nothing was sent.
+    pub(crate) fn no_leave(&self, trouble: LimiterError, path_tail: Option<&str>) -> Error {
+        let said = mask(&trouble.message, self.credentials.secrets().chain(path_tail));
+        let message = format!("the limiter gave no answer: {said}");
+        Error::new(ErrorKind::Limiter, Resend::Safe, message).with_source(trouble.source)
+    }
+
+    fn masked(&self, call: &Call<'_>, text: &str) -> String {
+        mask(text, self.credentials.secrets().chain(call.path_tail))
+    }
+
+    fn question<'a>(
+        &self,
+        operation: &'a Operation,
+        class: CallClass,
+        path: &str,
+        id: Option<&'a RequestId>,
+    ) -> Call<'a> {
+        let query = id
+            .map(|id| format!("?RequestID={}", utf8_percent_encode(id.as_str(), QUERY)))
+            .unwrap_or_default();
+        let url = Zeroizing::new(format!("{}{path}{query}", self.endpoint.as_str()));
+        Call { operation, class, id, method: Method::Get, url, body: None, path_tail: None }
+    }
+
+    fn submit_call<'a>(
+        &self,
+        operation: &'a Operation,
+        submission: &'a Submission<'a>,
+    ) -> Result<Call<'a>, Error> {
+        let Some((keys, placement)) = self.credentials.submit_keys() else {
+            return Err(Error::config(
+                "a submit needs the access key and the secret key besides the API key; they are in the vendor's \
+                 My Account > Settings > API and Webhooks",
+            ));
+        };
+        let mut url = Zeroizing::new(format!("{}{}", self.endpoint.as_str(), operation.submit_path()));
+        submission.check_for(operation)?;
+        submission.append_to(&mut url)?;
+        if placement == KeyPlacement::Query {
+            let joint = if url.contains('?') { '&' } else { '?' };
+            let encoded = |key| utf8_percent_encode(key, QUERY);
+            let keys = (encoded(&keys.access_key), encoded(&keys.secret_key));
+            url.push_str(&Zeroizing::new(format!("{joint}accessKey={}&secretKey={}", keys.0, keys.1)));
+        }
+        let body = Some(submission.checked_body()?);
+        let path_tail = submission.tail();
+        Ok(Call { operation, class: CallClass::Submit, id: None, method: Method::Post, url, body, path_tail })
+    }
+
+    pub(crate) fn sleep(&self, duration: Duration) -> Result<(), Error> {
+        let interrupted = |_| Error::new(ErrorKind::Interrupted, Resend::Safe, "the wait was interrupted");
+        self.clock.sleep(duration).map_err(interrupted)
+    }
+
+    pub(crate) fn settle(&self, permit: Permit, how: Settlement) {
+        if let Err(error) = self.limiter.settle(permit, how, &*self.clock) {
+            let message = mask(&error.message, self.credentials.secrets());
+            self.observe(&Event::SettleFailed { error: &LimiterError { message, ..error } });
+        }
+    }
+
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        f.debug_struct(name)
+            .field("endpoint", &self.endpoint.as_str())
+            .field("credentials", &self.credentials)
+            .field("retry", &self.retry)
+            .field("call_deadline", &self.call_deadline)
+            .finish_non_exhaustive()
+    }
+
+    /// An observer sees and changes nothing: not even its panic reaches the call.
+    pub(crate) fn observe(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+        }
+    }
+}
+
+/// One call, as often as it is sent.
+pub(crate) struct Call<'a> {
+    operation: &'a Operation,
+    class: CallClass,
+    id: Option<&'a RequestId>,
+    method: Method,
+    pub(crate) url: Zeroizing<String>,
+    body: Option<&'a [u8]>,
+    path_tail: Option<&'a str>,
+}
+
+impl Call<'_> {
+    pub(crate) fn headers<'a>(&self, credentials: &'a Credentials) -> Vec<Header<'a>> {
+        let mut headers = vec![
+            Header { name: "accept", value: "application/json" },
+            Header { name: "user-agent", value: concat!("activity-status/", env!("CARGO_PKG_VERSION")) },
+            Header { name: "x-api-key", value: credentials.api_key() },
+        ];
+        if self.method == Method::Post {
+            headers.push(Header { name: "content-type", value: "application/json" });
+            if let Some((keys, KeyPlacement::Headers)) = credentials.submit_keys() {
+                headers.push(Header { name: "x-lsq-accesskey", value: &keys.access_key });
+                headers.push(Header { name: "x-lsq-secretkey", value: &keys.secret_key });
+            }
+        }
+        headers
+    }
+
+    /// Is it harmless to send twice?
+    fn repeatable(&self) -> bool {
+        self.method == Method::Get
+    }
+
+    /// A number that differs between calls and is the same for the same call.
+    pub(crate) fn salt(&self) -> u64 {
+        let name = self.id.map_or(self.operation.name(), RequestId::as_str);
+        name.bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    }
+}
+
+/// The attempts of one call so far.
+#[derive(Default)]
+struct Tried {
+    failures: u32,
+    refusals: u32,
+    in_doubt: bool,
+    last: Option<Error>,
+}
+
+impl Tried {
+    fn count(&self) -> u32 {
+        self.failures + self.refusals
+    }
+
+    fn add(&mut self, error: &Error) {
+        match error.kind() {
+            ErrorKind::Refused => self.refusals += 1,
+            _ => self.failures += 1,
+        }
+        self.in_doubt |= error.resend() == Resend::MayDuplicate;
+    }
+
+    /// The error to report when the last attempt ended with `error`. What was in doubt once stays so.
+    fn failed(&self, error: Error) -> Error {
+        let error = error.with_attempts(self.count());
+        if self.in_doubt { error.with_resend(Resend::MayDuplicate) } else { error }
+    }
+
+    /// The error to report when `error` kept a further attempt from being made. The failure before it says more than a
+    /// deadline, and a doubt more than anything.
+    fn cut_short(&mut self, error: Error) -> Error {
+        match self.last.take() {
+            Some(last) if self.in_doubt || error.kind() == ErrorKind::Deadline => self.failed(last),
+            _ => self.failed(error),
+        }
+    }
+}
+
+/// A call on its way. Its permit is settled once, whatever happens: even if a plugin panics.
+pub(crate) struct Sent<'a> {
+    pipeline: &'a Pipeline,
+    permit: Option<Permit>,
+    at: Duration,
+}
+
+impl Sent<'_> {
+    /// The head of the answer has just arrived.
+    pub(crate) fn head(&mut self, head: &Head, new_connection: bool) {
+        self.settle(settlement(head, new_connection));
+    }
+
+    fn settle(&mut self, how: Settlement) {
+        if let Some(permit) = self.permit.take() {
+            self.pipeline.settle(permit, how);
+        }
+    }
+}
+
+impl Drop for Sent<'_> {
+    /// A plugin has panicked, so nothing is known; a second panic here would end the program.
+    fn drop(&mut self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.settle(Settlement::InDoubt)));
+    }
+}
+
+fn settlement(head: &Head, new_connection: bool) -> Settlement {
+    match head.status {
+        429 => Settlement::Refused { retry_after: head.header("retry-after").and_then(seconds) },
+        _ if new_connection => Settlement::AnsweredOnNewConnection,
+        _ => Settlement::Answered,
+    }
+}
+
+/// `Retry-After` in seconds. The vendor sends none \[docs\]; a date in its place is not worth a parser, and 0 is no advice.
+fn seconds(retry_after: &str) -> Option<Duration> {
+    retry_after.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}

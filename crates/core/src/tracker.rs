@@ -1,0 +1,547 @@
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use crate::look::{About, Answer, Look, Reply};
+use crate::pipeline::Pipeline;
+use crate::plugin::{Acquired, Eta, Event, JobKey, Next, Observed, Permit, Schedule};
+use crate::progress::{Progress, Tally};
+use crate::{Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId, Resend, WaitOptions};
+
+/// Follows many jobs in steps, so that an event loop can drive it: it has no thread, and no step blocks.
+///
+/// [`step`](Tracker::step) says what to do now. Questions may be asked in any way and on any thread, several at a time: each
+/// [`Look`] finds its own way back. A thread that may block has it easier with [`Client::wait_all`](crate::Client::wait_all).
+///
+/// ```
+/// # use activity_status::plugin::{Head, Request, Response, TransportError};
+/// use activity_status::{Client, Credentials, Endpoint, Job, Operation, RequestId, Step, WaitOptions};
+///
+/// let client = Client::builder(Endpoint::INDIA, Credentials::new("your-api-key")?)
+/// #   .transport(|_: &Request<'_>, _: &mut dyn FnMut(&Head)| {
+/// #       let body = br#"{"RequestId":"72003d66","TaskStatus":{"Status":"Success"}}"#.to_vec();
+/// #       Ok::<_, TransportError>(Response { head: Head { status: 200, headers: vec![] }, body })
+/// #   })
+///     .build()?;
+/// let mut tracker = client.tracker(&WaitOptions::new());
+/// tracker.add(Job::new(Operation::ACTIVITY_CREATE, RequestId::new("72003d66")?));
+/// loop {
+///     match tracker.step() {
+///         Step::Look(look) => look.send(), // or on another thread, or by a client of your own
+///         Step::Sleep(time) => std::thread::sleep(time), // or until an answer comes
+///         Step::Ended(job, outcome) => println!("{}: {}", job.request_id(), outcome?.outcome()),
+///         Step::Done => break,
+///     }
+/// }
+/// # Ok::<(), activity_status::Error>(())
+/// ```
+pub struct Tracker {
+    pipeline: Arc<Pipeline>,
+    schedule: Box<dyn Schedule>,
+    answers: (Sender<Answer>, Receiver<Answer>),
+    lanes: Vec<Lane>,
+    lane_of: HashMap<Operation, usize>,
+    /// In the order in which they were added, if the schedule counts.
+    open: BTreeMap<JobKey, Open>,
+    keys: HashMap<(usize, RequestId), JobKey>,
+    ended: VecDeque<(Job, Result<JobStatus, Error>)>,
+    tally: Tally,
+    options: WaitOptions,
+    began: Duration,
+    trouble: Trouble,
+    limiter: Leave,
+    pub(crate) interrupted: bool,
+}
+
+/// What to do now.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Ask this; go on with the next step meanwhile.
+    Look(Look),
+    /// Do nothing for so long, unless an answer comes sooner or a job is added. Never zero.
+    Sleep(Duration),
+    /// Nothing more will be asked about this job: it is settled, or the error says why it cannot be followed any further.
+    /// Each job that was added ends once.
+    Ended(Job, Result<JobStatus, Error>),
+    /// Every job has ended.
+    Done,
+}
+
+/// One operation, and its queue at the vendor's.
+struct Lane {
+    operation: Operation,
+    metrics: Metrics,
+}
+
+/// The one question about the queue itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Metrics {
+    /// Not asked: it does not pay yet.
+    Idle,
+    Due,
+    Asked,
+}
+
+/// A job that has not ended, and what is known of it.
+struct Open {
+    lane: usize,
+    id: RequestId,
+    submitted_at: Option<Duration>,
+    in_flight: bool,
+    looks: u32,
+    asked_at: Duration,
+    last: Option<Box<JobStatus>>,
+    /// Why the last look brought no answer.
+    trouble: Option<Error>,
+}
+
+/// How well the vendor answers.
+#[derive(Default)]
+struct Trouble {
+    /// Looks in a row that failed, those that were on their way together counted once.
+    failures: u32,
+    /// Of these, the last ones that never reached the vendor.
+    unheard: u32,
+    last: Duration,
+    /// Has there ever been a good answer?
+    heard: bool,
+    /// Nothing is asked before this moment.
+    until: Duration,
+}
+
+/// How it stands with the limiter.
+#[derive(Default)]
+struct Leave {
+    /// It keeps a place for us.
+    waits: bool,
+    /// It has given leave at least once.
+    granted: bool,
+}
+
+/// After so many looks in a row that never reached the vendor, and no answer before, the address is wrong: some 20 s with the
+/// pauses between them.
+const HOPELESS: u32 = 7;
+
+/// A job that was submitted less than this long ago stands behind all that the metrics tell of.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// A limiter that cannot tell is asked again after this time.
+const LIMITER_PAUSE: Duration = Duration::from_secs(1);
+
+impl Tracker {
+    pub(crate) fn new(pipeline: Arc<Pipeline>, schedule: Box<dyn Schedule>, options: &WaitOptions) -> Self {
+        Tracker {
+            began: pipeline.clock.now(),
+            pipeline,
+            schedule,
+            answers: mpsc::channel(),
+            lanes: Vec::new(),
+            lane_of: HashMap::new(),
+            open: BTreeMap::new(),
+            keys: HashMap::new(),
+            ended: VecDeque::new(),
+            tally: Tally::default(),
+            options: options.clone(),
+            trouble: Trouble::default(),
+            limiter: Leave::default(),
+            interrupted: false,
+        }
+    }
+
+    /// Follows one more job; `false` if it is followed already. Add jobs in the order in which they were submitted, unless the
+    /// options say that [nobody knows it](crate::Order::Unknown).
+    pub fn add(&mut self, job: Job) -> bool {
+        let lane = self.lane(&job.operation);
+        let Entry::Vacant(entry) = self.keys.entry((lane, job.id.clone())) else { return false };
+        let (now, wall) = (self.pipeline.clock.now(), self.pipeline.clock.wall());
+        let submitted_at = job.submitted_at.and_then(|at| now.checked_sub(wall.saturating_sub(at)));
+        let key = self.schedule.add(schedule_lane(lane), submitted_at);
+        self.tally.total += 1;
+        if self.open.contains_key(&key) {
+            let error =
+                Error::config("the schedule gave one key to two jobs").about(&job.operation, Some(&job.id));
+            self.tally.end(now, &Err(error.copy()));
+            self.ended.push_back((job, Err(error)));
+            return true;
+        }
+        entry.insert(key);
+        let Job { id, submitted_at, .. } = job;
+        let open = Open {
+            lane,
+            id,
+            submitted_at,
+            in_flight: false,
+            looks: 0,
+            asked_at: Duration::ZERO,
+            last: None,
+            trouble: None,
+        };
+        self.open.insert(key, open);
+        true
+    }
+
+    /// What to do now. Answers that have come are taken in first.
+    pub fn step(&mut self) -> Step {
+        while let Ok(answer) = self.answers.1.try_recv() {
+            self.hear(answer);
+        }
+        let now = self.pipeline.clock.now();
+        if self.ended.is_empty() && now >= self.deadline() {
+            self.run_out();
+        }
+        if let Some((job, outcome)) = self.ended.pop_front() {
+            return Step::Ended(job, outcome);
+        }
+        if self.open.is_empty() {
+            self.leave();
+            return Step::Done;
+        }
+        if now < self.trouble.until {
+            return self.sleep(now, self.trouble.until - now);
+        }
+        match self.wanted(now) {
+            Wanted::Nothing(pause) => {
+                self.leave();
+                self.sleep(now, pause)
+            }
+            Wanted::Ask(about) => self.ask(about, now),
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        let now = self.pipeline.clock.now();
+        self.tally.progress(now, self.schedule.eta(now))
+    }
+
+    /// When this job will be known, as far as anything tells.
+    pub fn eta_of(&self, job: &Job) -> Option<Eta> {
+        let lane = *self.lane_of.get(&job.operation)?;
+        let key = self.keys.get(&(lane, job.id.clone()))?;
+        self.schedule.eta_of(*key, self.pipeline.clock.now())
+    }
+
+    /// The jobs that have not ended, in the order of adding. One whose end the next steps will tell is not among them.
+    pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
+        self.open.values().map(|open| self.job(open))
+    }
+
+    /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still asked
+    /// about now and then, until the deadline.
+    pub fn overdue(&self) -> Vec<Job> {
+        let overdue = self.schedule.overdue(self.pipeline.clock.now());
+        overdue.iter().filter_map(|key| Some(self.job(self.open.get(key)?))).collect()
+    }
+
+    /// The clock was interrupted: what to say of the first open job.
+    pub(crate) fn interruption(mut self) -> Error {
+        let interrupted = Error::new(ErrorKind::Interrupted, Resend::Safe, "the wait was interrupted");
+        if let Some((key, _)) = self.open.first_key_value() {
+            self.end(*key, Err(interrupted.copy()));
+        }
+        match self.ended.pop_front() {
+            Some((_, Err(error))) => error,
+            _ => interrupted,
+        }
+    }
+
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    fn lane(&mut self, operation: &Operation) -> usize {
+        if let Some(lane) = self.lane_of.get(operation) {
+            return *lane;
+        }
+        self.lanes.push(Lane { operation: operation.clone(), metrics: Metrics::Idle });
+        self.lane_of.insert(operation.clone(), self.lanes.len() - 1);
+        self.lanes.len() - 1
+    }
+
+    fn job(&self, open: &Open) -> Job {
+        let operation = self.lanes[open.lane].operation.clone();
+        Job { operation, id: open.id.clone(), submitted_at: open.submitted_at }
+    }
+
+    fn deadline(&self) -> Duration {
+        self.began.saturating_add(self.options.deadline)
+    }
+
+    /// From here on the schedule is left, and each job asked once more as far as the quota allows, so that what is settled by
+    /// the deadline is not reported as open.
+    fn last_round(&self) -> Duration {
+        self.deadline().saturating_sub(Duration::from_secs(1).min(self.options.deadline / 10))
+    }
+
+    fn sleep(&self, now: Duration, pause: Duration) -> Step {
+        let next_mark = if now < self.last_round() { self.last_round() } else { self.deadline() };
+        Step::Sleep(pause.min(next_mark.saturating_sub(now)).max(Duration::from_micros(1)))
+    }
+
+    /// What is best asked at `now`, or how long nothing is.
+    fn wanted(&mut self, now: Duration) -> Wanted {
+        if let Some(lane) = self.lanes.iter().position(|lane| lane.metrics == Metrics::Due) {
+            return Wanted::Ask(About::Queue { lane });
+        }
+        if now >= self.last_round() {
+            let unasked = |open: &Open| !open.in_flight && open.asked_at < self.last_round();
+            let next = self.open.iter().find(|(_, open)| unasked(open));
+            return next.map_or(Wanted::Nothing(self.options.deadline), |(key, _)| {
+                Wanted::Ask(About::Job { key: *key })
+            });
+        }
+        match self.schedule.next(now) {
+            Next::Poll(key) if self.open.get(&key).is_some_and(|open| !open.in_flight) => {
+                Wanted::Ask(About::Job { key })
+            }
+            // A schedule that names such a job is at fault; that must not become a job that is asked about twice at a time.
+            Next::Poll(key) => {
+                if !self.open.contains_key(&key) {
+                    self.schedule.observe(key, Observed::Settled, now, now);
+                }
+                Wanted::Nothing(Duration::from_millis(10))
+            }
+            Next::Wait(pause) => Wanted::Nothing(pause),
+            // Answers that are on their way may be other ones than the schedule was told of.
+            Next::Done => Wanted::Nothing(Duration::from_secs(1)),
+        }
+    }
+
+    /// Asks, if the limiter gives leave.
+    fn ask(&mut self, about: About, now: Duration) -> Step {
+        let class = about.class();
+        let acquired = self.pipeline.limiter.try_acquire(class, &*self.pipeline.clock);
+        self.limiter.waits = matches!(acquired, Ok(Acquired::RetryAfter(_)));
+        match acquired {
+            Ok(Acquired::Granted(permit)) => {
+                self.limiter.granted = true;
+                Step::Look(self.look(about, permit, now))
+            }
+            Ok(Acquired::RetryAfter(wait)) => {
+                // Who is best asked may be another one then.
+                self.put_back(&about, now);
+                let wait = wait.max(Duration::from_millis(1));
+                let operation = self.operation(&about).name();
+                self.pipeline.observe(&Event::WaitingForPermit { operation, class, wait });
+                self.sleep(now, wait)
+            }
+            Err(trouble) => {
+                self.put_back(&about, now);
+                if !self.limiter.granted {
+                    let error = self.pipeline.no_leave(trouble, None);
+                    self.give_up(&error);
+                    return self.step();
+                }
+                self.trouble.until = now.saturating_add(LIMITER_PAUSE);
+                self.sleep(now, LIMITER_PAUSE)
+            }
+        }
+    }
+
+    fn put_back(&mut self, about: &About, now: Duration) {
+        if let About::Job { key } = about {
+            self.schedule.observe(*key, Observed::Unsent, now, now);
+        }
+    }
+
+    fn look(&mut self, about: About, permit: Permit, now: Duration) -> Look {
+        let (operation, id, attempt) = match &about {
+            About::Job { key } => {
+                let open = self.open.get_mut(key).expect("only open jobs are asked about");
+                (open.in_flight, open.asked_at) = (true, now);
+                open.looks = open.looks.saturating_add(1);
+                (self.lanes[open.lane].operation.clone(), Some(open.id.clone()), open.looks)
+            }
+            About::Queue { lane } => {
+                self.lanes[*lane].metrics = Metrics::Asked;
+                (self.lanes[*lane].operation.clone(), None, 1)
+            }
+        };
+        let deadline = now.saturating_add(self.pipeline.call_deadline).min(self.deadline());
+        let answers = self.answers.0.clone();
+        Look::new(self.pipeline.clone(), about, operation, id, attempt, permit, deadline, answers)
+    }
+
+    fn operation(&self, about: &About) -> &Operation {
+        let lane = match about {
+            About::Queue { lane } => *lane,
+            About::Job { key } => self.open[key].lane,
+        };
+        &self.lanes[lane].operation
+    }
+
+    /// What became of a look.
+    fn hear(&mut self, answer: Answer) {
+        let Answer { about, sent_at, answered_at, result } = answer;
+        self.weigh(&result, sent_at, answered_at);
+        match (about, result) {
+            (About::Job { key }, result) => {
+                self.schedule.observe(key, observed(&result), sent_at, answered_at);
+                self.hear_of(key, result);
+            }
+            (About::Queue { lane }, Ok(Reply::Metrics(metrics))) => self.hint(lane, &metrics, answered_at),
+            (About::Queue { .. }, _) => {}
+        }
+    }
+
+    fn hear_of(&mut self, key: JobKey, result: Result<Reply, Error>) {
+        let is_in_vain = result.as_ref().is_err_and(|error| self.is_in_vain(error));
+        // It may have run out of time meanwhile.
+        let Some(open) = self.open.get_mut(&key) else { return };
+        open.in_flight = false;
+        match result {
+            Ok(Reply::Status(status)) if status.outcome().is_settled() => self.end(key, Ok(status)),
+            Ok(Reply::Status(status)) => {
+                (open.last, open.trouble) = (Some(Box::new(status)), None);
+                self.consider_metrics(key);
+            }
+            Ok(Reply::Metrics(_)) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.interrupted = true,
+            Err(error) if error.resend() == Resend::Safe && !is_in_vain => open.trouble = Some(error),
+            Err(error) if is_in_vain => self.give_up(&error),
+            Err(error) => self.end(key, Err(error)),
+        }
+    }
+
+    /// Takes note of how well the vendor answers, and lets it rest after failures in a row.
+    fn weigh(&mut self, result: &Result<Reply, Error>, sent_at: Duration, answered_at: Duration) {
+        let trouble = &mut self.trouble;
+        let error = match result {
+            Err(error) if error.resend() == Resend::Safe => error,
+            // An answer, though it may not be the one that was hoped for.
+            _ => {
+                trouble.heard |= result.is_ok();
+                (trouble.failures, trouble.unheard) = (0, 0);
+                return;
+            }
+        };
+        // A refusal holds everyone up already, by way of the limiter; and a single failure the job alone.
+        if sent_at < trouble.last || [ErrorKind::Refused, ErrorKind::Interrupted].contains(&error.kind()) {
+            return;
+        }
+        trouble.last = answered_at;
+        trouble.failures = trouble.failures.saturating_add(1);
+        trouble.unheard = if is_elsewhere(error) { trouble.unheard.saturating_add(1) } else { 0 };
+        if trouble.failures > 1 {
+            let pause = self.pipeline.retry.delay(trouble.failures - 1, self.tally.total);
+            trouble.until = answered_at.saturating_add(pause);
+        }
+    }
+
+    /// Will no further look do better than this one?
+    fn is_in_vain(&self, error: &Error) -> bool {
+        !self.trouble.heard
+            && (error.kind() == ErrorKind::Unauthorized
+                || self.trouble.unheard >= HOPELESS && is_elsewhere(error))
+    }
+
+    /// The queue's metrics are worth a call if they tell how many jobs stand before ours, and none of ours has been done yet.
+    fn consider_metrics(&mut self, key: JobKey) {
+        let open = &self.open[&key];
+        let lane = &mut self.lanes[open.lane];
+        let wall = self.pipeline.clock.wall();
+        let is_young = |open: &Open| open.submitted_at.is_some_and(|at| wall.saturating_sub(at) <= YOUNG);
+        let first = self.open.values().find(|other| other.lane == open.lane);
+        let quota = self.pipeline.quota;
+        let is_cheap = quota.window() <= Duration::from_secs(1).saturating_mul(quota.calls());
+        if lane.metrics == Metrics::Idle && open.looks == 1 && first.is_some_and(is_young) && is_cheap {
+            lane.metrics = Metrics::Due;
+        }
+    }
+
+    fn hint(&mut self, lane: usize, metrics: &QueueMetrics, now: Duration) {
+        let ours = self.open.values().filter(|open| open.lane == lane).count() as u64;
+        if let (Some(pending), Some(rate)) = (metrics.pending(), metrics.rate_per_minute()) {
+            let ahead = pending.saturating_sub(ours);
+            self.schedule.hint(schedule_lane(lane), ahead, rate / 60.0, now);
+        }
+    }
+
+    fn end(&mut self, key: JobKey, outcome: Result<JobStatus, Error>) {
+        let Some(open) = self.open.remove(&key) else { return };
+        self.keys.remove(&(open.lane, open.id.clone()));
+        let job = self.job(&open);
+        self.tally.end(self.pipeline.clock.now(), &outcome);
+        let outcome = outcome.map_err(|error| {
+            error
+                .about(&job.operation, Some(&job.id))
+                .with_attempts(open.looks)
+                .with_last_status(open.last.map(|status| *status))
+        });
+        self.ended.push_back((job, outcome));
+    }
+
+    /// No job can be followed any further.
+    fn give_up(&mut self, error: &Error) {
+        while let Some((key, _)) = self.open.first_key_value() {
+            self.end(*key, Err(error.copy()));
+        }
+    }
+
+    /// The deadline has passed.
+    fn run_out(&mut self) {
+        while let Some(mut entry) = self.open.first_entry() {
+            let (key, open) = (*entry.key(), entry.get_mut());
+            let state = open.last.as_ref().map_or("unknown", |status| status.state().as_str());
+            let trouble = open.trouble.take();
+            let looked = trouble
+                .as_ref()
+                .map(|t| format!("; the last look failed: {}", t.message()))
+                .unwrap_or_default();
+            let message = format!(
+                "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
+                self.options.deadline
+            );
+            let error = Error::new(ErrorKind::Deadline, Resend::Safe, message);
+            self.end(key, Err(error.with_source(trouble.map(|trouble| Box::new(trouble) as _))));
+        }
+    }
+
+    /// Gives up the place that the limiter keeps.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.limiter.waits) {
+            self.pipeline.limiter.leave();
+        }
+    }
+}
+
+impl Drop for Tracker {
+    fn drop(&mut self) {
+        // A panic of a plugin would end the program here.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.leave()));
+    }
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker").field("progress", &self.progress()).finish_non_exhaustive()
+    }
+}
+
+enum Wanted {
+    Ask(About),
+    Nothing(Duration),
+}
+
+fn observed(result: &Result<Reply, Error>) -> Observed {
+    match result {
+        Ok(Reply::Status(status)) if !status.outcome().is_settled() => Observed::Pending,
+        Err(error) if error.kind() == ErrorKind::Refused => Observed::Refused,
+        Err(error) if error.resend() == Resend::Safe => Observed::Failed,
+        _ => Observed::Settled,
+    }
+}
+
+fn schedule_lane(lane: usize) -> u16 {
+    u16::try_from(lane).unwrap_or(u16::MAX)
+}
+
+/// Does it look as if this were not the vendor at all?
+fn is_elsewhere(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Malformed)
+}
