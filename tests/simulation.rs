@@ -1,62 +1,21 @@
 //! The whole client against the model of the vendor, many threads, in virtual time: hours end in a moment, and a seed
 //! is a history.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use activity_status::builtin::{Quota, VirtualClock};
+use activity_status::builtin::Quota;
 use activity_status::plugin::{Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement};
-use activity_status::{
-    Client, ClientBuilder, Credentials, Endpoint, ErrorKind, Operation, Outcome, RequestId, Resend,
-    WaitOptions,
-};
-use activity_status_sandbox::{Book, Fault, SandboxTransport, Settings, Window};
+use activity_status::{Client, ErrorKind, Operation, Outcome, RequestId, Resend, WaitOptions};
+use activity_status_sandbox::{Book, Fault, Settings, Window};
+use activity_status_tests::world::{World, activity, jittery, ms};
 
 const OPERATION: Operation = Operation::ACTIVITY_CREATE;
 const WINDOWS: [Window; 3] =
     [Window::Sliding, Window::Fixed { phase: Duration::from_millis(1700) }, Window::TokenBucket];
 
-const fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-fn jittery(window: Window, refusals_count: bool, seed: u64) -> Settings {
-    let quota = activity_status_sandbox::Quota { kind: window, refusals_count, ..Default::default() };
-    Settings {
-        quota,
-        seed,
-        latency_in: (ms(50), ms(500)),
-        latency_out: (ms(50), ms(500)),
-        ..Settings::default()
-    }
-}
-
-/// The world of one simulation: its clock, the vendor in it, and a client of that.
-struct World {
-    clock: Arc<VirtualClock>,
-    vendor: SandboxTransport,
-}
-
-impl World {
-    fn new(settings: Settings) -> Self {
-        let clock = Arc::new(VirtualClock::new());
-        World { vendor: SandboxTransport::new(settings, clock.clone()), clock }
-    }
-
-    fn client(&self) -> ClientBuilder {
-        let keys = Credentials::new("sandbox-api-key").unwrap();
-        let keys = keys.with_submit_keys("sandbox-access-key", "sandbox-secret-key").unwrap();
-        Client::builder(Endpoint::INDIA, keys).transport(self.vendor.clone()).clock(self.clock.clone())
-    }
-}
-
 /// How many seeds are tried: a few, or as many as `ASTAT_TEST_SEEDS` says.
 fn seeds(few: u64) -> u64 {
     std::env::var("ASTAT_TEST_SEEDS").ok().and_then(|many| many.parse().ok()).unwrap_or(few)
-}
-
-fn activity(n: usize, note: &str) -> String {
-    format!(r#"{{"RelatedProspectId":"lead-{n}","ActivityEvent":201,"ActivityNote":"{note}"}}"#)
 }
 
 /// 2,000 status calls by 8 threads; what the vendor saw, and how long it took.
@@ -214,8 +173,7 @@ fn the_vendors_own_retries_are_waited_out() {
     let id = client.submit(&OPERATION, activity(2, "sandbox:never")).unwrap();
     let error = client.wait(&OPERATION, &id, &WaitOptions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline, "ten steps last over nine hours");
-    let patient =
-        WaitOptions::new().deadline(Duration::from_secs(12 * 3600));
+    let patient = WaitOptions::new().deadline(Duration::from_secs(12 * 3600));
     assert_eq!(client.wait(&OPERATION, &id, &patient).unwrap().outcome(), Outcome::Failed);
 }
 

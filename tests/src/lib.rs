@@ -3,6 +3,7 @@
 
 mod raw_server;
 mod vectors;
+pub mod world;
 
 pub use raw_server::{Answer, RawServer, http};
 pub use vectors::{Case, ExpectedError, ExpectedStatus, vectors};

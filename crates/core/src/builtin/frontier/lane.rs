@@ -31,7 +31,7 @@ pub(super) struct Lane {
     run: u32,
     /// Places and times at which turns ended.
     trail: VecDeque<(u32, f64)>,
-    /// Jobs whose look failed, left alone for a moment.
+    /// Jobs whose look failed, and until when each is left alone.
     resting: Vec<(u32, f64)>,
     open: usize,
     began: bool,
@@ -121,6 +121,8 @@ const NEAR: usize = 8;
 const BEHIND: u32 = 4;
 const PRIOR_GAP: f64 = 60.0 / 25.0;
 const TRAIL: usize = 64;
+/// So many seconds after its rest a failure is forgotten.
+const MEMORY: f64 = 10.0;
 
 impl Lane {
     pub(super) fn new(ladder: Vec<f64>) -> Self {
@@ -184,7 +186,7 @@ impl Lane {
             (self.began, self.news) = (true, now);
             self.sweep.last = now;
         }
-        self.resting.retain(|(_, until)| *until > now);
+        self.resting.retain(|(_, until)| *until + MEMORY > now);
         self.near.clear();
         let mut from = self.first;
         while let Some(place) =
@@ -192,7 +194,7 @@ impl Lane {
         {
             from = place + 1;
             let job = self.jobs[(place - self.first) as usize];
-            if self.is_free(place, &job) {
+            if self.is_free(place, &job, now) {
                 let chance = self.overtaken.rate(0.5, 1.0).clamp(0.1, 0.95);
                 self.near.push(Near {
                     place,
@@ -217,7 +219,7 @@ impl Lane {
                 // One worker silences all ranks at once: each begins as half of the one before.
                 rate = self.hazards[rank].rate(rate / 2.0, 0.1).min(rate);
             }
-            if self.is_free(place, &job) {
+            if self.is_free(place, &job, now) {
                 // Until the news it waited for its turn.
                 let turn = self.news + f64::from(finished) * self.rhythm.mean();
                 self.near.push(Near {
@@ -236,8 +238,9 @@ impl Lane {
         self.late.make_room(worth, now);
     }
 
-    fn is_free(&self, place: u32, job: &Job) -> bool {
-        job.flight == Flight::None && !self.resting.iter().any(|(other, _)| *other == place)
+    fn is_free(&self, place: u32, job: &Job, now: f64) -> bool {
+        let rests = self.resting.iter().any(|(other, until)| *other == place && *until > now);
+        job.flight == Flight::None && !rests
     }
 
     /// The look that is worth most at `now`.
@@ -284,8 +287,9 @@ impl Lane {
     }
 
     /// When the next job that was left alone after a failed look may be looked at again.
-    pub(super) fn rested_at(&self) -> f64 {
-        self.resting.iter().map(|(_, until)| *until).fold(f64::INFINITY, f64::min)
+    pub(super) fn rested_at(&self, now: f64) -> f64 {
+        let untils = self.resting.iter().map(|(_, until)| *until).filter(|until| *until > now);
+        untils.fold(f64::INFINITY, f64::min)
     }
 
     /// An insurance look, if one is due: it goes to nobody in particular.
@@ -341,14 +345,17 @@ impl Lane {
         }
     }
 
-    /// Nothing was learned: the job is as it was, and is left alone until `rest`.
-    pub(super) fn failed(&mut self, look: &Look, rest: f64, price: f64) {
+    /// Nothing was learned: the job is as it was. If that was not the first time of late, it is left alone for `rest`: a job that
+    /// cannot be asked about must not stand in the way of the others, and a single failure not in its own.
+    pub(super) fn failed(&mut self, look: &Look, at: f64, rest: f64, price: f64) {
         self.job(look.place).flight = Flight::None;
         match look.kind {
-            Kind::Late(straggler) => self.late.push(straggler, price, rest),
-            // Who was overtaken does not stand in the way of the others.
-            _ if look.place < self.top => self.is_late(look.place, price, rest),
-            _ => self.resting.push((look.place, rest)),
+            Kind::Late(straggler) => self.late.push(straggler, price, at + rest),
+            _ if look.place < self.top => self.is_late(look.place, price, at + rest),
+            _ => match self.resting.iter_mut().find(|(place, _)| *place == look.place) {
+                Some((_, until)) => *until = at + rest,
+                None => self.resting.push((look.place, at)),
+            },
         }
     }
 

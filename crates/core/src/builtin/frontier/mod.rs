@@ -99,14 +99,14 @@ impl Frontier {
                 false => early = middle,
             }
         }
-        let rested = self.lanes.iter().map(Lane::rested_at).fold(late, f64::min);
+        let rested = self.lanes.iter().map(|lane| lane.rested_at(now)).fold(late, f64::min);
         rested - now
     }
 }
 
 const LONGEST_WAIT: f64 = 60.0;
 
-/// A job whose look failed is left alone for so many call gaps.
+/// A job whose looks fail is left alone for so many call gaps.
 const REST: f64 = 4.0;
 
 impl Schedule for Frontier {
@@ -154,8 +154,8 @@ impl Schedule for Frontier {
         match what {
             Observed::Settled => lane.hit(&look, sent),
             Observed::Pending => lane.missed(&look, sent, self.price),
-            Observed::Refused => lane.failed(&look, answered, self.price),
-            Observed::Failed => lane.failed(&look, answered + REST * self.pace.gap(), self.price),
+            Observed::Refused => lane.failed(&look, answered, 0.0, self.price),
+            Observed::Failed => lane.failed(&look, answered, REST * self.pace.gap(), self.price),
             Observed::Unsent => {
                 lane.not_sent(&look);
                 self.pace.not_called();
