@@ -10,7 +10,9 @@ use crate::look::{About, Answer, Look, Reply};
 use crate::pipeline::Pipeline;
 use crate::plugin::{Acquired, Eta, Event, JobKey, Next, Observed, Permit, Schedule};
 use crate::progress::{Progress, Tally};
-use crate::{Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId, Resend, WaitOptions};
+use crate::{
+    Ended, Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId, Resend, WaitOptions,
+};
 
 /// Follows many jobs in steps, so that an event loop can drive it: it has no thread, and no step blocks.
 ///
@@ -48,10 +50,13 @@ pub struct Tracker {
     /// In the order in which they were added, if the schedule counts.
     open: BTreeMap<JobKey, Open>,
     keys: HashMap<(usize, RequestId), JobKey>,
-    ended: VecDeque<(Job, Result<JobStatus, Error>)>,
+    /// Not told yet.
+    ended: VecDeque<Ended>,
     tally: Tally,
     options: WaitOptions,
     began: Duration,
+    /// Looks on their way.
+    in_flight: usize,
     trouble: Trouble,
     limiter: Leave,
     pub(crate) interrupted: bool,
@@ -147,6 +152,7 @@ impl Tracker {
             ended: VecDeque::new(),
             tally: Tally::default(),
             options: options.clone(),
+            in_flight: 0,
             trouble: Trouble::default(),
             limiter: Leave::default(),
             interrupted: false,
@@ -165,7 +171,6 @@ impl Tracker {
         if self.open.contains_key(&key) {
             let error =
                 Error::config("the schedule gave one key to two jobs").about(&job.operation, Some(&job.id));
-            self.tally.end(now, &Err(error.copy()));
             self.ended.push_back((job, Err(error)));
             return true;
         }
@@ -195,6 +200,7 @@ impl Tracker {
             self.run_out();
         }
         if let Some((job, outcome)) = self.ended.pop_front() {
+            self.tally.end(now, &outcome);
             return Step::Ended(job, outcome);
         }
         if self.open.is_empty() {
@@ -203,6 +209,10 @@ impl Tracker {
         }
         if now < self.trouble.until {
             return self.sleep(now, self.trouble.until - now);
+        }
+        // One at a time tries whether the vendor is there again.
+        if self.trouble.failures > 0 && self.in_flight > 0 {
+            return self.sleep(now, Duration::from_secs(1));
         }
         match self.wanted(now) {
             Wanted::Nothing(pause) => {
@@ -226,9 +236,9 @@ impl Tracker {
         self.schedule.eta_of(*key, self.pipeline.clock.now())
     }
 
-    /// The jobs that have not ended, in the order of adding. One whose end the next steps will tell is not among them.
+    /// The jobs whose end was not told yet, in the order of adding but for those that the next steps will tell of.
     pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
-        self.open.values().map(|open| self.job(open))
+        self.ended.iter().map(|(job, _)| job.clone()).chain(self.open.values().map(|open| self.job(open)))
     }
 
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still asked
@@ -362,6 +372,7 @@ impl Tracker {
                 (self.lanes[*lane].operation.clone(), None, 1)
             }
         };
+        self.in_flight += 1;
         let deadline = now.saturating_add(self.pipeline.call_deadline).min(self.deadline());
         let answers = self.answers.0.clone();
         Look::new(self.pipeline.clone(), about, operation, id, attempt, permit, deadline, answers)
@@ -378,6 +389,7 @@ impl Tracker {
     /// What became of a look.
     fn hear(&mut self, answer: Answer) {
         let Answer { about, sent_at, answered_at, result } = answer;
+        self.in_flight = self.in_flight.saturating_sub(1);
         self.weigh(&result, sent_at, answered_at);
         match (about, result) {
             (About::Job { key }, result) => {
@@ -421,7 +433,8 @@ impl Tracker {
             }
         };
         // A refusal holds everyone up already, by way of the limiter; and a single failure the job alone.
-        if sent_at < trouble.last || [ErrorKind::Refused, ErrorKind::Interrupted].contains(&error.kind()) {
+        let together = trouble.failures > 0 && sent_at <= trouble.last;
+        if together || [ErrorKind::Refused, ErrorKind::Interrupted].contains(&error.kind()) {
             return;
         }
         trouble.last = answered_at;
@@ -466,7 +479,6 @@ impl Tracker {
         let Some(open) = self.open.remove(&key) else { return };
         self.keys.remove(&(open.lane, open.id.clone()));
         let job = self.job(&open);
-        self.tally.end(self.pipeline.clock.now(), &outcome);
         let outcome = outcome.map_err(|error| {
             error
                 .about(&job.operation, Some(&job.id))

@@ -197,7 +197,7 @@ impl WaitAll {
         &self.tracker
     }
 
-    /// The jobs that have not ended, in the order in which they were given.
+    /// The jobs that were not yielded yet.
     pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
         self.tracker.open()
     }

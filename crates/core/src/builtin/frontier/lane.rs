@@ -165,7 +165,12 @@ impl Lane {
             // Old ids perhaps, and many of them settled: one after the other is asked about at once, until a look misses.
             self.run = BEHIND;
         }
-        self.jobs.push_back(Job { seen: submitted_at.unwrap_or_default(), skip, state: State::Active, flight: Flight::None });
+        self.jobs.push_back(Job {
+            seen: submitted_at.unwrap_or_default(),
+            skip,
+            state: State::Active,
+            flight: Flight::None,
+        });
         self.open += 1;
         Some(place)
     }

@@ -153,7 +153,12 @@ fn ids_of_unknown_age_are_asked_about_at_once_until_a_look_misses() {
         while let Next::Poll(job) = schedule.next(now) {
             assert_eq!(job, keys[polled]);
             polled += 1;
-            schedule.observe(job, if polled < 6 { Observed::Settled } else { Observed::Pending }, now, now + TRIP);
+            schedule.observe(
+                job,
+                if polled < 6 { Observed::Settled } else { Observed::Pending },
+                now,
+                now + TRIP,
+            );
             now += MS * 201;
         }
         assert_eq!(polled, if at_once { 6 } else { 0 });
