@@ -75,17 +75,29 @@ impl Schedule for RoundRobin {
 
     fn eta(&self, now: Duration) -> Option<Eta> {
         let passed = now.as_secs_f64() - self.began?;
-        eta(self.len() as f64, self.settled as f64, passed / self.settled as f64, self.pace.gap())
+        let (open, settled) = (self.len() as f64, self.settled as f64);
+        eta(open, passed / settled, settled, open * self.pace.gap())
+    }
+
+    /// Without an order it may be any of those to come.
+    fn eta_of(&self, job: JobKey, now: Duration) -> Option<Eta> {
+        if !self.line.contains(&job.0) && !self.in_flight.contains(&job.0) {
+            return None;
+        }
+        let Eta { remaining, uncertainty } = self.eta(now)?;
+        let evenly = remaining.as_secs_f64() / 12_f64.sqrt();
+        let uncertainty = Duration::try_from_secs_f64(evenly.hypot(uncertainty.as_secs_f64() / 2.0)).ok()?;
+        Some(Eta { remaining: remaining / 2, uncertainty })
     }
 }
 
-/// When `open` jobs are settled if they go on as `settled` of them did, one in each `gap` seconds. Not sooner than all can be asked
-/// about.
-pub(super) fn eta(open: f64, settled: f64, gap: f64, call_gap: f64) -> Option<Eta> {
-    let likely = Duration::try_from_secs_f64(open * gap.max(call_gap)).ok()?;
+/// When so many turns are over if they go on as those that were `seen`, one in each `gap` seconds. Not sooner than in `least` seconds.
+pub(super) fn eta(turns: f64, gap: f64, seen: f64, least: f64) -> Option<Eta> {
+    let likely = Duration::try_from_secs_f64((turns * gap).max(least)).ok()?;
     // The rate is known to 1 in the root of what was seen; and the rest scatters as much as what was seen.
-    let relative = (1.0 / settled.max(1.0) + 1.0 / open.max(1.0)).sqrt();
-    (settled > 0.0).then(|| Eta { remaining: likely, uncertainty: likely.mul_f64(relative) })
+    let relative = (1.0 / seen.max(1.0) + 1.0 / turns.max(1.0)).sqrt();
+    let uncertainty = Duration::try_from_secs_f64(likely.as_secs_f64() * relative).ok()?;
+    (seen > 0.0).then_some(Eta { remaining: likely, uncertainty })
 }
 
 #[cfg(test)]
@@ -117,6 +129,10 @@ mod tests {
         schedule.observe(keys[0], Observed::Pending, now, now);
         schedule.observe(JobKey(77), Observed::Settled, now, now);
         assert_eq!((schedule.len(), schedule.eta(now).is_some()), (2, true));
+        assert_eq!(schedule.eta_of(keys[0], now), None, "it is settled");
+        let (all, one) = (schedule.eta(now).unwrap(), schedule.eta_of(keys[1], now).unwrap());
+        assert_eq!(one.remaining, all.remaining / 2);
+        assert!(one.uncertainty > all.remaining / 4 && one.uncertainty < all.uncertainty, "{one:?} {all:?}");
         for key in &keys[1..] {
             now += MS * 201;
             assert_eq!(schedule.next(now), Next::Poll(*key));

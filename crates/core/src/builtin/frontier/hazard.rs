@@ -50,10 +50,9 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// What is believed before anything was seen.
-    pub(super) fn new(mean: f64, variance: f64) -> Self {
-        let mut rhythm =
-            Rhythm { seen: 0.0, mean, variance, unsure: 0.0, shape: 1.0, scale: mean, broken: 0.0 };
+    /// What is believed after so many completions.
+    pub(super) fn new(mean: f64, variance: f64, seen: f64) -> Self {
+        let mut rhythm = Rhythm { seen, mean, variance, unsure: 0.0, shape: 1.0, scale: mean, broken: 0.0 };
         rhythm.fit();
         rhythm
     }
@@ -139,14 +138,14 @@ mod tests {
 
     #[test]
     fn what_is_regular_is_seen_through_the_looks_and_what_is_not_is_left_alone() {
-        let mut regular = Rhythm::new(1.0, 1.0);
+        let mut regular = Rhythm::new(1.0, 1.0, 0.0);
         // Every 2.4 s, seen through looks each 0.8 s.
         for _ in 0..200 {
             regular.add(2.0, 2.8);
         }
         assert!((regular.mean() - 2.4).abs() < 0.01);
         assert!(regular.warped(1.2) < 0.3 && regular.warped(3.0) > 4.0, "{regular:?}");
-        let mut random = Rhythm::new(1.0, 1.0);
+        let mut random = Rhythm::new(1.0, 1.0, 0.0);
         for n in 0..200 {
             // An exponential distribution by its quantiles.
             let gap = -2.4 * ((f64::from(n * 37 % 200) + 0.5) / 200.0).ln();

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use super::eta::Turns;
 use super::hazard::{Hazard, Rhythm};
 use super::late::{LONGEST, Late, Straggler};
 
@@ -19,6 +20,7 @@ pub(super) struct Lane {
     /// The mean gap that is believed in before anything was seen; and after the first completion, if the metrics told of a queue ahead.
     prior_gap: f64,
     gap_after: f64,
+    told: bool,
     rhythm: Rhythm,
     late: Late,
     sweep: Sweep,
@@ -135,7 +137,8 @@ impl Lane {
             jumped: None,
             prior_gap: PRIOR_GAP,
             gap_after: PRIOR_GAP,
-            rhythm: Rhythm::new(PRIOR_GAP, PRIOR_GAP * PRIOR_GAP),
+            told: false,
+            rhythm: Rhythm::new(PRIOR_GAP, PRIOR_GAP * PRIOR_GAP, 0.0),
             late: Late::new(ladder),
             sweep: Sweep::default(),
             top: 0,
@@ -153,8 +156,25 @@ impl Lane {
         self.open
     }
 
-    pub(super) fn rhythm(&self) -> &Rhythm {
-        &self.rhythm
+    pub(super) fn late(&self) -> &Late {
+        &self.late
+    }
+
+    /// How the turns go on, if anything tells.
+    pub(super) fn turns(&self, now: f64) -> Option<Turns> {
+        let silence = (now - self.news).max(0.0);
+        match self.rhythm.seen() {
+            0.0 if self.told => Some(Turns::told((self.prior_gap - silence).max(0.0), self.gap_after)),
+            0.0 => None,
+            seen => Some(Turns::seen(self.rhythm.mean(), seen, silence)),
+        }
+    }
+
+    /// How many turns there are until the end of this one. `None` if it is settled.
+    pub(super) fn turns_to(&self, place: u32) -> Option<usize> {
+        let index = place.checked_sub(self.first)? as usize;
+        let waits = self.jobs.get(index)?.state == State::Active;
+        waits.then(|| self.jobs.range(..=index).filter(|job| job.state == State::Active).count())
     }
 
     /// The place of a new job, or `None` if there is none left: after four thousand million jobs.
@@ -180,8 +200,8 @@ impl Lane {
         if self.rhythm.seen() == 0.0 {
             let gap = 1.0 / per_second;
             (self.gap_after, self.prior_gap) = (gap, (ahead + 1.0) * gap);
-            self.rhythm = Rhythm::new(self.prior_gap, (ahead + 1.0) * gap * gap);
-            (self.began, self.news, self.sweep.last) = (true, now, now);
+            self.rhythm = Rhythm::new(self.prior_gap, (ahead + 1.0) * gap * gap, 0.0);
+            (self.told, self.began, self.news, self.sweep.last) = (true, true, now, now);
         }
     }
 
@@ -403,10 +423,6 @@ impl Lane {
             Kind::Near { rank: None, .. } => self.overtaken.hit(1.0),
             Kind::Near { rank: Some(rank), since, in_turn } => {
                 self.run += 1;
-                if self.rhythm.seen() == 0.0 {
-                    self.prior_gap = self.gap_after;
-                    self.rhythm = Rhythm::new(self.gap_after, self.gap_after * self.gap_after);
-                }
                 let to = (sent - self.news).max(0.0);
                 let news = self.news + self.rhythm.add((since - self.news).clamp(0.0, to), to);
                 let exposure = self.exposure(since, news);
@@ -417,6 +433,9 @@ impl Lane {
                         self.hazards[rank].miss(exposure);
                         self.jumped = Some(rank);
                     }
+                }
+                if self.told && self.rhythm.seen() == 1.0 {
+                    self.first_after_hint(news - self.news);
                 }
                 self.news = news;
                 self.remember(look.place, news);
@@ -439,6 +458,14 @@ impl Lane {
             self.jobs.pop_front();
             self.first += 1;
         }
+    }
+
+    /// The turns of those ahead are over: from now on each of ours is a turn. They were told to take so long, and took so long.
+    fn first_after_hint(&mut self, took: f64) {
+        let turns = self.prior_gap / self.gap_after;
+        let gap = (self.gap_after + took / turns) / 2.0;
+        (self.prior_gap, self.rhythm) = (gap, Rhythm::new(gap, gap * gap, 1.0));
+        self.hazards = [Hazard::default(); NEAR];
     }
 
     /// The warped time in which it could have been finished.

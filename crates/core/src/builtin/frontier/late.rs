@@ -22,6 +22,15 @@ impl Straggler {
     pub(super) fn is_overdue(&self, now: f64, ladder: &[f64]) -> bool {
         ladder.last().is_some_and(|last| now - self.ended - f64::from(self.unsure) > *last)
     }
+
+    /// When each retry begins at the earliest, in seconds after `ended`, and in how many seconds it is over.
+    pub(super) fn retries(&self, ladder: &[f64]) -> impl Iterator<Item = (f64, f64)> {
+        let mut length = f64::from(self.unsure) + SPREAD - SPREAD_PER_RUNG;
+        ladder.iter().map(move |due| {
+            length += SPREAD_PER_RUNG;
+            (*due, length)
+        })
+    }
 }
 
 /// The stragglers of a lane that have no look in flight.
@@ -134,14 +143,12 @@ impl Late {
     /// How many retries have taken place since the last look, as far as that can be told: a sum of chances.
     fn retries(&self, straggler: &Straggler, now: f64) -> f64 {
         let (from, to) = (straggler.seen - straggler.ended, now - straggler.ended);
-        let mut length = f64::from(straggler.unsure) + SPREAD;
         let mut tried = 0.0;
-        for due in self.ladder.iter().take_while(|due| **due < to) {
-            let overlap = to.min(due + length) - from.max(*due);
+        for (due, length) in straggler.retries(&self.ladder).take_while(|(due, _)| *due < to) {
+            let overlap = to.min(due + length) - from.max(due);
             if overlap > 0.0 {
                 tried += overlap / length;
             }
-            length += SPREAD_PER_RUNG;
         }
         tried
     }

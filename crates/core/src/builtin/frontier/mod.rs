@@ -1,5 +1,6 @@
 //! Which job to ask about next, if the order of submission is known.
 
+mod eta;
 mod hazard;
 mod lane;
 mod late;
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use super::Quota;
 use super::pace::{Pace, wait};
-use super::round_robin::eta;
 use crate::plugin::{Eta, JobKey, Next, Observed, Schedule};
 use lane::{Kind, Lane, Look};
+use late::Straggler;
 
 /// Looks only where the queue can be: jobs end more or less in the order of submission, so of all that are open only a few
 /// can have ended since the last look.
@@ -102,6 +103,18 @@ impl Frontier {
         let rested = self.lanes.iter().map(|lane| lane.rested_at(now)).fold(late, f64::min);
         rested - now
     }
+
+    fn late_in_flight(&self) -> impl Iterator<Item = (JobKey, &Straggler)> {
+        self.in_flight.iter().filter_map(|(key, look)| match &look.kind {
+            Kind::Late(straggler) => Some((*key, straggler)),
+            _ => None,
+        })
+    }
+
+    /// The gap between two calls for a lane: the lanes share the quota by their open jobs.
+    fn call_gap_of(&self, lane: &Lane) -> f64 {
+        self.pace.gap() * self.len() as f64 / lane.open().max(1) as f64
+    }
 }
 
 const LONGEST_WAIT: f64 = 60.0;
@@ -167,21 +180,34 @@ impl Schedule for Frontier {
         self.lanes.iter().map(Lane::open).sum()
     }
 
-    fn eta(&self, _now: Duration) -> Option<Eta> {
-        let call_gap = self.pace.gap();
-        let open = self.len() as f64;
-        let of = |lane: &Lane| {
-            let rhythm = lane.rhythm();
-            eta(lane.open() as f64, rhythm.seen(), rhythm.mean(), call_gap * open / lane.open() as f64)
-        };
-        let etas: Option<Vec<Eta>> = self.lanes.iter().filter(|lane| lane.open() > 0).map(of).collect();
-        etas?.into_iter().max_by_key(|eta| eta.remaining)
+    fn eta(&self, now: Duration) -> Option<Eta> {
+        let now = now.as_secs_f64();
+        let busy = self.lanes.iter().filter(|lane| lane.open() > 0);
+        let queues: Option<Vec<Eta>> =
+            busy.map(|lane| lane.turns(now)?.eta(lane.open(), self.call_gap_of(lane))).collect();
+        let late = self.lanes.iter().flat_map(|lane| lane.late().iter());
+        let late = late.chain(self.late_in_flight().map(|(_, straggler)| straggler));
+        let retries = late.map(|straggler| straggler.eta(now, &self.ladder));
+        queues?.into_iter().chain(retries).max_by_key(|eta| eta.remaining)
+    }
+
+    /// One that waits for its turn will be known when those before it and itself have had theirs; one that is late, after the
+    /// vendor's next retry of it.
+    fn eta_of(&self, job: JobKey, now: Duration) -> Option<Eta> {
+        let now = now.as_secs_f64();
+        let (lane, place) = (self.lanes.get((job.0 >> 32) as usize)?, job.0 as u32);
+        if let Some((_, straggler)) = self.late_in_flight().find(|(key, _)| *key == job) {
+            return Some(straggler.eta(now, &self.ladder));
+        }
+        match lane.late().iter().find(|straggler| straggler.place == place) {
+            Some(straggler) => Some(straggler.eta(now, &self.ladder)),
+            None => lane.turns(now)?.eta(lane.turns_to(place)?, self.call_gap_of(lane)),
+        }
     }
 
     fn overdue(&self, now: Duration) -> Vec<JobKey> {
-        let in_flight = self.in_flight.iter().filter_map(|(key, look)| match look.kind {
-            Kind::Late(straggler) if straggler.is_overdue(now.as_secs_f64(), &self.ladder) => Some(*key),
-            _ => None,
+        let in_flight = self.late_in_flight().filter_map(|(key, straggler)| {
+            straggler.is_overdue(now.as_secs_f64(), &self.ladder).then_some(key)
         });
         let lanes = self.lanes.iter().enumerate();
         let overdue = lanes.flat_map(|(lane, it)| {

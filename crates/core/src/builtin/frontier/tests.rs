@@ -309,6 +309,84 @@ fn the_eta_is_said_with_its_uncertainty() {
     let off = eta.remaining.as_secs_f64() - 1200.0;
     assert!(off.abs() < 2.0 * eta.uncertainty.as_secs_f64() + 1.0, "{eta:?}");
     assert!(eta.uncertainty < eta.remaining / 4, "{eta:?}");
+    // Nothing happens for ten minutes more: for how long, nobody knows.
+    let later = schedule.eta(half + MS * 600_000).unwrap();
+    assert!(later.uncertainty > MS * 590_000, "{later:?}");
+}
+
+#[test]
+fn the_eta_of_a_job_counts_those_before_it() {
+    let (mut schedule, keys) = frontier(1000);
+    assert_eq!(schedule.eta_of(keys[0], START), None, "nothing was seen");
+    let now = START + MS * 1_200_000;
+    drive(&mut schedule, now, |job| 2.4 * (job.0 + 1) as f64);
+    assert_eq!(schedule.eta_of(keys[10], now), None, "it is settled");
+    assert_eq!(schedule.eta_of(JobKey(5000), now), None);
+    assert_eq!(schedule.eta_of(JobKey(7 << 32), now), None);
+    let seconds = |key: JobKey| schedule.eta_of(key, now).unwrap().remaining.as_secs_f64();
+    for (place, expected) in [(500, 2.4), (599, 240.0), (999, 1200.0)] {
+        assert!((seconds(keys[place]) - expected).abs() < 0.05 * expected + 3.0, "{}", seconds(keys[place]));
+    }
+    let (near, far) = (schedule.eta_of(keys[510], now).unwrap(), schedule.eta_of(keys[999], now).unwrap());
+    assert!(near.uncertainty < far.uncertainty, "{near:?} {far:?}");
+    assert_eq!(schedule.eta(now), Some(far), "all are known when the last one is");
+}
+
+#[test]
+fn the_eta_is_not_sooner_than_the_calls_allow() {
+    let (mut schedule, keys) = frontier(1000);
+    let now = START + MS * 10_000;
+    drive(&mut schedule, now, |_| 0.0);
+    let eta = schedule.eta_of(keys[999], now).unwrap();
+    let calls = MS * 200 * schedule.len() as u32;
+    assert!(eta.remaining >= calls && eta.remaining < calls * 2, "{eta:?}");
+}
+
+#[test]
+fn the_eta_of_a_straggler_is_its_next_retry() {
+    let (mut schedule, keys) = frontier(1000);
+    let done = |job: JobKey| if job.0 == 9 { 1e9 } else { 2.4 * (job.0 + 1) as f64 };
+    drive(&mut schedule, START + MS * 300_000, done);
+    // It failed at 24 s: its retries are due at 54 s, 174 s, 594 s and 1,494 s.
+    let now = START + MS * 300_000;
+    let eta = schedule.eta_of(keys[9], now).unwrap();
+    assert!((290.0..305.0).contains(&eta.remaining.as_secs_f64()), "{eta:?}");
+    assert!((890.0..910.0).contains(&eta.uncertainty.as_secs_f64()), "{eta:?}");
+    // The vendor has given it up by its documents.
+    drive(&mut schedule, START + MS * 50_000_000, done);
+    assert_eq!(schedule.len(), 1);
+    let now = START + MS * 50_000_000;
+    let eta = schedule.eta_of(keys[9], now).unwrap();
+    assert!(eta.remaining > MS * 40_000_000 && eta.uncertainty > MS * 40_000_000, "{eta:?}");
+    assert_eq!(schedule.eta(now), Some(eta));
+    let in_flight = (0..100_000).find_map(|n| match schedule.next(now + MS * n * 10) {
+        Next::Poll(job) => Some(job),
+        _ => None,
+    });
+    assert_eq!(in_flight, Some(keys[9]));
+    assert_eq!(schedule.eta_of(keys[9], now), Some(eta), "in flight as well");
+}
+
+#[test]
+fn the_metrics_alone_give_an_eta() {
+    let (mut schedule, keys) = frontier(20);
+    schedule.hint(0, 100, 0.5, START);
+    let eta = schedule.eta(START).unwrap();
+    assert!((239.0..241.0).contains(&eta.remaining.as_secs_f64()), "{eta:?}");
+    assert!(
+        (100.0..150.0).contains(&eta.uncertainty.as_secs_f64()),
+        "a rate that was told is unsure: {eta:?}"
+    );
+    assert_eq!(schedule.eta_of(keys[19], START), Some(eta));
+    let first = |now| schedule.eta_of(keys[0], now).unwrap().remaining.as_secs_f64();
+    assert!((201.0..203.0).contains(&first(START)), "{}", first(START));
+    let now = START + MS * 60_000;
+    assert!((141.0..143.0).contains(&first(now)), "a minute less: {}", first(now));
+    // It goes twice as fast as was told.
+    let now = START + MS * 210_500;
+    drive(&mut schedule, now, |job| 200.0 + (job.0 + 1) as f64);
+    let eta = schedule.eta(now).unwrap();
+    assert!((7.0..13.0).contains(&eta.remaining.as_secs_f64()), "{eta:?}");
 }
 
 #[test]
