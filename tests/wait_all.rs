@@ -11,8 +11,8 @@ use activity_status::plugin::{
     Transport, TransportError,
 };
 use activity_status::{
-    Client, Error, ErrorKind, Job, JobStatus, Operation, Order, Outcome, RequestId, RetryPolicy, Step,
-    WaitAll, WaitOptions,
+    Client, Error, ErrorKind, Job, JobStatus, Operation, Order, Outcome, RequestId, Step, WaitAll,
+    WaitOptions,
 };
 use activity_status_sandbox::{Call, CallKind, Fault, Planned, Settings, UnknownId, Window};
 use activity_status_tests::world::{World, activity, jittery, ms};
@@ -479,9 +479,9 @@ fn the_metrics_are_asked_once_for_a_job_that_was_submitted_just_now() {
     assert_eq!((without.metrics_calls, with.metrics_calls), (0, 1));
     assert_eq!(no_eta, None, "nothing tells when it will be known");
     let Eta { remaining, uncertainty } = eta.expect("the queue's length tells");
-    // A hundred jobs at 25 a minute: 240 s, give or take.
-    assert!(remaining > ms(150_000) && remaining < ms(300_000), "{remaining:?}");
-    assert!(uncertainty > ms(5_000) && uncertainty < ms(100_000), "{uncertainty:?}");
+    // A hundred jobs at 25 a minute take 240 s; the rate that the metrics tell is one of the first seconds.
+    assert!(remaining > ms(60_000) && remaining < ms(300_000), "{remaining:?}");
+    assert!(uncertainty > remaining / 20 && uncertainty < remaining, "{uncertainty:?}");
     assert!(
         with.status_calls * 2 < without.status_calls,
         "{} and {}",

@@ -135,6 +135,9 @@ const HOPELESS: u32 = 7;
 /// A job that was submitted less than this long ago stands behind all that the metrics tell of.
 const YOUNG: Duration = Duration::from_secs(10);
 
+/// Jobs a minute, in the vendor's own example of the metrics \[docs\].
+const USUAL_RATE: f64 = 25.0;
+
 /// A limiter that cannot tell is asked again after this time.
 const LIMITER_PAUSE: Duration = Duration::from_secs(1);
 
@@ -469,9 +472,10 @@ impl Tracker {
 
     fn hint(&mut self, lane: usize, metrics: &QueueMetrics, now: Duration) {
         let ours = self.open.values().filter(|open| open.lane == lane).count() as u64;
-        if let (Some(pending), Some(rate)) = (metrics.pending(), metrics.rate_per_minute()) {
-            let ahead = pending.saturating_sub(ours);
-            self.schedule.hint(schedule_lane(lane), ahead, rate / 60.0, now);
+        if let Some((pending, rate)) = metrics.pending().zip(metrics.rate_per_minute()) {
+            // A rate of the last ten minutes says little of a queue that was idle.
+            let per_second = rate.max(USUAL_RATE) / 60.0;
+            self.schedule.hint(schedule_lane(lane), pending.saturating_sub(ours), per_second, now);
         }
     }
 
