@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use activity_status::plugin::{Event, Head, Request, Response, TransportError};
+use activity_status::builtin::SystemClock;
+use activity_status::plugin::{Clock, Delivery, Event, Failure, Head, Request, Response, TransportError};
 use activity_status::{
-    Client, Credentials, Endpoint, KeyPlacement, Operation, RequestId, Settings, Submission, WaitOptions,
+    Client, Credentials, Endpoint, Job, KeyPlacement, Operation, RequestId, Settings, Step, Submission,
+    WaitOptions,
 };
 use activity_status_tests::{
     ACCESS_KEY, API_KEY, Answer, RawServer, SECRET_KEY, credentials, http, impatient_client, shows_a_key,
@@ -81,8 +83,46 @@ fn no_text_holds_a_key_whatever_the_server_does() {
             let source = std::error::Error::source(&error).map(|s| format!("{s} {s:?}"));
             texts.push(format!("{error} {error:?} {error:#?} {} {source:?}", error.to_json()));
         }
+        let jobs = ["1", "2"].map(|id| Job::new(Operation::ACTIVITY_CREATE, RequestId::new(id).unwrap()));
+        let mut all = client.wait_all(jobs.clone(), &soon);
+        for (job, outcome) in all.by_ref() {
+            texts.push(format!("{job:?} {outcome:?} {}", outcome.as_ref().unwrap_err().to_json()));
+        }
+        texts.push(format!("{all:?} {:?}", all.tracker()));
         texts.push(std::mem::take(&mut seen.lock().unwrap()));
     }
+    // Asked by a client of one's own, which passes on what the server repeats.
+    let client = impatient_client("http://127.0.0.1:9").build().unwrap();
+    let mut tracker = client.tracker(&WaitOptions::new().deadline(Duration::from_secs(1)));
+    tracker.add(Job::new(Operation::ACTIVITY_CREATE, RequestId::new("1").unwrap()));
+    let mut told = 0;
+    loop {
+        match tracker.step() {
+            Step::Look(look) => {
+                texts.push(format!("{look:?} {:?} {}", look.headers(), look.url()));
+                assert!(look.headers().iter().any(|header| header.value == API_KEY));
+                let (repeated, message) =
+                    (API_KEY.as_bytes().to_vec(), format!("x-api-key: {API_KEY} was not sent"));
+                told += 1;
+                match told {
+                    1 => look
+                        .answered(Response { head: Head { status: 500, headers: vec![] }, body: repeated }),
+                    2 => drop(look),
+                    _ => look.failed(TransportError {
+                        delivery: Delivery::NotSent,
+                        failure: Failure::Connection,
+                        message,
+                        source: None,
+                    }),
+                }
+            }
+            Step::Sleep(pause) => SystemClock::new().sleep(pause).unwrap(),
+            Step::Ended(_, outcome) => texts.push(format!("{:?}", outcome.unwrap_err())),
+            Step::Done => break,
+        }
+        texts.push(format!("{tracker:?}"));
+    }
+    assert!(told > 2, "it was told of a key, dropped, and told of one again");
     texts.push(std::mem::take(&mut LOGGED.lock().unwrap()));
     assert!(texts.last().unwrap().contains("ureq"), "the log was listened to");
     assert!(texts.iter().any(|text| text.contains("***")));

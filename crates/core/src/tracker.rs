@@ -458,15 +458,17 @@ impl Tracker {
 
     /// The queue's metrics are worth a call if they tell how many jobs stand before ours, and none of ours has been done yet.
     fn consider_metrics(&mut self, key: JobKey) {
-        let open = &self.open[&key];
-        let lane = &mut self.lanes[open.lane];
         let wall = self.pipeline.clock.wall();
         let is_young = |open: &Open| open.submitted_at.is_some_and(|at| wall.saturating_sub(at) <= YOUNG);
+        let open = &self.open[&key];
+        if self.lanes[open.lane].metrics != Metrics::Idle || open.looks > 1 || !is_young(open) {
+            return;
+        }
         let first = self.open.values().find(|other| other.lane == open.lane);
         let quota = self.pipeline.quota;
         let is_cheap = quota.window() <= Duration::from_secs(1).saturating_mul(quota.calls());
-        if lane.metrics == Metrics::Idle && open.looks == 1 && first.is_some_and(is_young) && is_cheap {
-            lane.metrics = Metrics::Due;
+        if first.is_some_and(is_young) && is_cheap {
+            self.lanes[open.lane].metrics = Metrics::Due;
         }
     }
 
