@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -345,7 +348,6 @@ static void a_life(void)
     astat_client *client = new_client();
     astat_submitted *submitted = submit(client, BODY);
     const astat_str id = astat_submitted_request_id(submitted);
-    astat_wait_options often = ASTAT_WAIT_OPTIONS_INIT;
     astat_status *status = STALE(astat_status), *again;
     astat_metrics *metrics = STALE(astat_metrics);
     astat_error *error = STALE(astat_error);
@@ -356,8 +358,7 @@ static void a_life(void)
     CHECK(is(astat_status_request_id(status), id.ptr));
     astat_status_free(status);
 
-    often.first_pause_ns = 50 * MS;
-    CHECK(astat_client_wait(client, ACTIVITY, id, &often, &status, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_wait(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK && !error);
     CHECK(astat_status_outcome(status) == ASTAT_SUCCEEDED);
     CHECK(astat_client_metrics(client, ACTIVITY, &metrics, &error) == ASTAT_OK && !error);
 
@@ -394,10 +395,8 @@ static void a_life(void)
 static void a_failed_job(const astat_client *client)
 {
     astat_submitted *submitted = submit(client, BODY_WITH("sandbox:fail"));
-    astat_wait_options often = ASTAT_WAIT_OPTIONS_INIT;
     astat_status *status = NULL;
-    often.first_pause_ns = 50 * MS;
-    CHECK(astat_client_wait(client, ACTIVITY, astat_submitted_request_id(submitted), &often, &status, NULL)
+    CHECK(astat_client_wait(client, ACTIVITY, astat_submitted_request_id(submitted), NULL, &status, NULL)
           == ASTAT_OK);
     CHECK(astat_status_outcome(status) == ASTAT_FAILED);
     CHECK(is(astat_status_outcome_name(status), "failed"));
@@ -415,7 +414,7 @@ static void a_deadline(const astat_client *client)
     astat_status *status = STALE(astat_status);
     astat_error *error = NULL;
     soon.deadline_ns = 1500 * MS;
-    soon.first_pause_ns = soon.longest_pause_ns = 100 * MS;
+    soon.price_ns = 100 * MS;
 
     CHECK(astat_client_wait(client, ACTIVITY, id, &soon, &status, &error) == ASTAT_E_DEADLINE);
     CHECK(status == NULL);
@@ -492,6 +491,8 @@ static void other_headers(const astat_client *client)
     const astat_str id = astat_submitted_request_id(submitted);
     astat_submitted *other = NULL;
     astat_status *status = NULL;
+    astat_batch *batch = STALE(astat_batch);
+    astat_tracker *tracker = STALE(astat_tracker);
     astat_error *error = NULL;
     size_t i;
 
@@ -518,10 +519,20 @@ static void other_headers(const astat_client *client)
           other, error);
 
     /* What lies after an older caller's struct is not read, whatever it is. */
-    newer_wait.known.struct_size = offsetof(astat_wait_options, longest_pause_ns);
-    newer_wait.known.longest_pause_ns = 0;
+    newer_wait.known.struct_size = offsetof(astat_wait_options, order);
+    newer_wait.known.order = newer_wait.known.reserved = 77;
     CHECK(astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error) == ASTAT_OK && !error);
     astat_status_free(status);
+    newer_wait.known.struct_size = sizeof(astat_wait_options);
+    for (i = 0; i < 2; i++) {
+        newer_wait.known.order = i ? ASTAT_ORDER_UNKNOWN : 0;
+        newer_wait.known.reserved = (int32_t)i;
+        FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, &newer_wait.known, &status, &error),
+              status, error);
+        FAILS(ASTAT_E_ARGUMENT, astat_batch_new(client, &newer_wait.known, &batch, &error), batch, error);
+        FAILS(ASTAT_E_ARGUMENT, astat_tracker_new(client, &newer_wait.known, &tracker, &error), tracker,
+              error);
+    }
     newer_submit.known.struct_size = offsetof(astat_submit_options, path_tail);
     newer_submit.known.path_tail = astat_text(NULL, 1);
     CHECK(astat_client_submit(client, ACTIVITY, BODY, &newer_submit.known, &other, &error) == ASTAT_OK
@@ -631,13 +642,56 @@ struct plug {
     uint64_t wait;
     const char *trouble;
     const astat_client *reenters; /* calls this one in each of its functions */
+    astat_batch *batch;           /* and these with it */
+    astat_tracker *tracker;
+    astat_look *look; /* once */
     int reentered;
 };
 
-#define PLUG {0, 0, 0, 0, 0, 0, 0, 0, 0, ASTAT_GRANTED, ASTAT_OK, 0, NULL, NULL, 0}
+#define PLUG {0, 0, 0, 0, 0, 0, 0, 0, 0, ASTAT_GRANTED, ASTAT_OK, 0, NULL, NULL, NULL, NULL, NULL, 0}
 #define PERMIT UINT64_C(0xfedcba9876543210)
 
 static pthread_mutex_t plugging = PTHREAD_MUTEX_INITIALIZER;
+
+/* Nor those that drive a batch or a tracker, whosever it is. */
+static void reenter_waits(struct plug *plug)
+{
+    astat_batch *new_batch = STALE(astat_batch), *batch = plug->batch;
+    astat_tracker *new_tracker = STALE(astat_tracker), *tracker = plug->tracker;
+    astat_look *look = plug->look, *new_look = STALE(astat_look);
+    astat_ended *ended = STALE(astat_ended);
+    astat_jobs *jobs = STALE(astat_jobs);
+    astat_progress progress = ASTAT_PROGRESS_INIT;
+    astat_error *error = NULL;
+    uint64_t one = 0, two = 0;
+    int32_t what = 7;
+
+    FAILS(ASTAT_E_REENTRANT, astat_batch_new(plug->reenters, NULL, &new_batch, &error), new_batch, error);
+    FAILS(ASTAT_E_REENTRANT, astat_tracker_new(plug->reenters, NULL, &new_tracker, &error), new_tracker,
+          error);
+    if (batch) {
+        FAILS(ASTAT_E_REENTRANT, astat_batch_next(batch, 0, &what, &ended, &error), ended, error);
+        CHECK(what == 0);
+        FAILS(ASTAT_E_REENTRANT, astat_batch_add(batch, ACTIVITY, ASTAT_LIT("1"), 0, NULL, &error), NULL,
+              error);
+        FAILS(ASTAT_E_REENTRANT, astat_batch_progress(batch, &progress, &error), NULL, error);
+        FAILS(ASTAT_E_REENTRANT, astat_batch_open(batch, &jobs, &error), jobs, error);
+        FAILS(ASTAT_E_REENTRANT, astat_batch_overdue(batch, &jobs, &error), jobs, error);
+        FAILS(ASTAT_E_REENTRANT, astat_batch_eta(batch, ACTIVITY, ASTAT_LIT("1"), &one, &two, &error), NULL,
+              error);
+    }
+    if (tracker) {
+        FAILS(ASTAT_E_REENTRANT, astat_tracker_step(tracker, &what, &one, &new_look, &ended, &error), ended,
+              error);
+        FAILS(ASTAT_E_REENTRANT, astat_tracker_add(tracker, ACTIVITY, ASTAT_LIT("1"), 0, NULL, &error), NULL,
+              error);
+    }
+    if (look) {
+        plug->look = NULL;
+        FAILS(ASTAT_E_REENTRANT, astat_look_head_arrived(look, 200, NULL, 0, &error), NULL, error);
+        FAILS(ASTAT_E_REENTRANT, astat_look_send(look, &error), NULL, error);
+    }
+}
 
 /* None of the functions that block may be called. */
 static void reenter(struct plug *plug)
@@ -659,6 +713,7 @@ static void reenter(struct plug *plug)
     FAILS(ASTAT_E_REENTRANT, astat_client_metrics(plug->reenters, ACTIVITY, &metrics, &error), metrics,
           error);
     FAILS(ASTAT_E_REENTRANT, astat_client_snapshot(plug->reenters, &quota, &error), NULL, error);
+    reenter_waits(plug);
     plug->reentered++;
 }
 
@@ -723,7 +778,9 @@ static void plug_destroy(void *context)
 {
     struct plug *plug = (struct plug *)context;
     reenter(plug);
+    pthread_mutex_lock(&plugging);
     plug->destroyed++;
+    pthread_mutex_unlock(&plugging);
 }
 
 static const astat_limiter_ops PLUG_OPS = {sizeof PLUG_OPS, plug_destroy, plug_try_acquire,
@@ -1118,6 +1175,723 @@ static void conformance(void)
     FAILS(ASTAT_E_LIMITER, ASTAT_E_LIMITER, NULL, error);
 }
 
+static void nap(uint64_t ns)
+{
+    struct timespec time;
+    time.tv_sec = (time_t)(ns / (1000 * MS));
+    time.tv_nsec = (long)(ns % (1000 * MS));
+    nanosleep(&time, NULL);
+}
+
+static uint64_t unix_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
+}
+
+/* A client whose quota holds nothing up. */
+static astat_client *quick_client(void)
+{
+    static const char *const wide[][2] = {{"quota", "50/1s"}};
+    return client_with(api_key, astat_cstr(base_url), wide, COUNT(wide));
+}
+
+static astat_batch *new_batch(const astat_client *client, const astat_wait_options *options)
+{
+    astat_batch *batch = STALE(astat_batch);
+    astat_error *error = STALE(astat_error);
+    CHECK(astat_batch_new(client, options, &batch, &error) == ASTAT_OK && !error);
+    return batch;
+}
+
+static int add(astat_batch *batch, astat_str id)
+{
+    astat_error *error = STALE(astat_error);
+    int32_t added = 7;
+    CHECK(astat_batch_add(batch, ACTIVITY, id, ASTAT_NS_NONE, &added, &error) == ASTAT_OK && !error);
+    return added;
+}
+
+static astat_progress progress_of(astat_batch *batch)
+{
+    astat_progress progress = ASTAT_PROGRESS_INIT;
+    CHECK(astat_batch_progress(batch, &progress, NULL) == ASTAT_OK);
+    CHECK(progress.total == progress.settled + progress.errors + progress.open);
+    return progress;
+}
+
+/* What next says, and the job if one has ended. */
+static int32_t next(astat_batch *batch, uint64_t timeout_ns, astat_ended **ended)
+{
+    astat_error *error = STALE(astat_error);
+    int32_t what = 0;
+    *ended = STALE(astat_ended);
+    CHECK(astat_batch_next(batch, timeout_ns, &what, ended, &error) == ASTAT_OK && !error);
+    CHECK((what == ASTAT_NEXT_ENDED) == (*ended != NULL));
+    return what;
+}
+
+static int is_open(astat_batch *batch, astat_str id)
+{
+    astat_jobs *jobs = STALE(astat_jobs);
+    size_t i;
+    int found = 0;
+    CHECK(astat_batch_open(batch, &jobs, NULL) == ASTAT_OK);
+    for (i = 0; i < astat_jobs_count(jobs); i++)
+        found |= is(astat_jobs_request_id(jobs, i), id.ptr);
+    CHECK(is_absent(astat_jobs_request_id(jobs, i)) && is_absent(astat_jobs_operation(jobs, i)));
+    astat_jobs_free(jobs);
+    return found;
+}
+
+/* Several jobs with each kind of end, each given once. */
+static void a_batch(void)
+{
+    enum { NORMAL = 4, FAILING = NORMAL, UNKNOWN, ALL };
+    astat_client *client = quick_client();
+    astat_batch *batch = new_batch(client, NULL);
+    astat_submitted *submitted[UNKNOWN];
+    astat_str ids[ALL];
+    astat_jobs *jobs = STALE(astat_jobs);
+    astat_ended *ended = NULL, *kept = NULL;
+    astat_progress progress;
+    uint64_t remaining = 0, uncertainty = 0;
+    int count[ALL] = {0}, others = 0, turns;
+    size_t i;
+
+    CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_DONE);
+    for (i = 0; i < UNKNOWN; i++) {
+        submitted[i] = submit(client, i < NORMAL ? BODY : BODY_WITH("sandbox:fail"));
+        ids[i] = astat_submitted_request_id(submitted[i]);
+    }
+    ids[UNKNOWN] = ASTAT_LIT("no-such-job");
+    CHECK(astat_batch_add(batch, ACTIVITY, ids[0], unix_now(), NULL, NULL) == ASTAT_OK);
+    for (i = 1; i < ALL; i++)
+        CHECK(add(batch, ids[i]) == 1);
+    CHECK(add(batch, ids[2]) == 0 && add(batch, ids[UNKNOWN]) == 0);
+    astat_client_free(client); /* the batch has what it needs */
+
+    progress = progress_of(batch);
+    CHECK(progress.total == ALL && progress.open == ALL && progress.failed == 0 && progress.rate == 0.0);
+    CHECK(astat_batch_open(batch, &jobs, NULL) == ASTAT_OK && astat_jobs_count(jobs) == ALL);
+    for (i = 0; i < ALL; i++) {
+        CHECK(is(astat_jobs_request_id(jobs, i), ids[i].ptr));
+        CHECK(is(astat_jobs_operation(jobs, i), "activity.create"));
+    }
+    astat_jobs_free(jobs);
+
+    for (turns = 0; turns < 50 && next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_ENDED; turns++) {
+        const astat_str id = astat_ended_request_id(ended);
+        const astat_status *status = astat_ended_status(ended);
+        const astat_error *error = astat_ended_error(ended);
+        for (i = 0; i < ALL && !is(id, ids[i].ptr); i++)
+            ;
+        if (i < ALL)
+            count[i]++;
+        else
+            others++;
+        CHECK(is(astat_ended_operation(ended), "activity.create") && !status == !!error);
+        CHECK(!is_open(batch, id));
+        if (i == UNKNOWN) {
+            CHECK(astat_error_code(error) == ASTAT_E_NOT_FOUND);
+            CHECK(is(astat_error_request_id(error), id.ptr) && astat_error_attempts(error) == 1);
+        } else {
+            CHECK(is(astat_status_request_id(status), id.ptr));
+            CHECK(astat_status_outcome(status) == (i == FAILING ? ASTAT_FAILED : ASTAT_SUCCEEDED));
+        }
+        CHECK(astat_batch_eta(batch, ACTIVITY, id, &remaining, &uncertainty, NULL) == ASTAT_OK);
+        CHECK(remaining == ASTAT_NS_NONE && uncertainty == ASTAT_NS_NONE);
+        astat_ended_free(kept);
+        kept = ended;
+    }
+    CHECK(turns == ALL && others == 0);
+    for (i = 0; i < ALL; i++)
+        CHECK(count[i] == 1);
+    progress = progress_of(batch);
+    CHECK(progress.total == ALL && progress.settled == ALL - 1 && progress.failed == 1);
+    CHECK(progress.errors == 1 && progress.open == 0 && progress.rate > 0.0);
+    CHECK(next(batch, 0, &ended) == ASTAT_NEXT_DONE);
+
+    /* A job that has ended may be waited for again. */
+    CHECK(add(batch, ids[0]) == 1 && is_open(batch, ids[0]));
+    CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_ENDED);
+    CHECK(is(astat_ended_request_id(ended), ids[0].ptr));
+    astat_batch_free(batch);
+    CHECK(is(astat_ended_operation(ended), "activity.create") && astat_ended_request_id(kept).len > 0);
+    astat_ended_free(ended);
+    astat_ended_free(kept);
+    for (i = 0; i < UNKNOWN; i++)
+        astat_submitted_free(submitted[i]);
+}
+
+/* Nothing within the timeout, and then the deadline. */
+static void a_batch_that_waits(const astat_client *client)
+{
+    astat_wait_options soon = ASTAT_WAIT_OPTIONS_INIT;
+    astat_submitted *submitted = submit(client, BODY_WITH("sandbox:never"));
+    const astat_str id = astat_submitted_request_id(submitted);
+    astat_ended *ended = NULL;
+    astat_batch *batch;
+    astat_jobs *jobs = STALE(astat_jobs);
+    const astat_error *error;
+
+    soon.deadline_ns = 1500 * MS;
+    soon.order = ASTAT_ORDER_UNKNOWN;
+    batch = new_batch(client, &soon);
+    CHECK(add(batch, id) == 1);
+    CHECK(next(batch, 0, &ended) == ASTAT_NEXT_NOT_YET);
+    CHECK(next(batch, 100 * MS, &ended) == ASTAT_NEXT_NOT_YET);
+    CHECK(is_open(batch, id));
+    CHECK(astat_batch_overdue(batch, &jobs, NULL) == ASTAT_OK && astat_jobs_count(jobs) == 0);
+    astat_jobs_free(jobs);
+    CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_ENDED);
+    error = astat_ended_error(ended);
+    CHECK(astat_error_code(error) == ASTAT_E_DEADLINE && is(astat_error_request_id(error), id.ptr));
+    CHECK(astat_status_outcome(astat_error_last_status(error)) == ASTAT_PENDING);
+    CHECK(astat_ended_status(ended) == NULL && is(astat_ended_request_id(ended), id.ptr));
+    astat_ended_free(ended);
+    CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_DONE);
+    CHECK(progress_of(batch).errors == 1);
+    astat_batch_free(batch);
+    astat_submitted_free(submitted);
+}
+
+static void *next_in_a_thread(void *argument)
+{
+    astat_ended *ended = STALE(astat_ended);
+    astat_error *error = NULL;
+    int32_t what = 7;
+    FAILS(ASTAT_E_INTERRUPTED,
+          astat_batch_next((astat_batch *)argument, ASTAT_NS_NONE, &what, &ended, &error), ended, error);
+    CHECK(what == 0);
+    return NULL;
+}
+
+/* While one thread waits, a second one can only cancel. */
+static void a_batch_that_is_cancelled(const astat_client *client)
+{
+    astat_submitted *submitted = submit(client, BODY_WITH("sandbox:never"));
+    const astat_str id = astat_submitted_request_id(submitted);
+    astat_batch *batch = new_batch(client, NULL);
+    astat_progress progress = ASTAT_PROGRESS_INIT;
+    astat_error *error = NULL;
+    pthread_t waiting;
+    int tries;
+
+    CHECK(add(batch, id) == 1);
+    CHECK(pthread_create(&waiting, NULL, next_in_a_thread, batch) == 0);
+    for (tries = 0; tries < 5000 && astat_batch_progress(batch, &progress, NULL) == ASTAT_OK; tries++)
+        nap(MS);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_progress(batch, &progress, &error), NULL, error);
+    astat_batch_cancel(batch);
+    CHECK(pthread_join(waiting, NULL) == 0);
+    astat_batch_cancel(batch);
+    next_in_a_thread(batch);
+    CHECK(is_open(batch, id) && progress_of(batch).open == 1);
+    astat_batch_free(batch);
+    astat_submitted_free(submitted);
+}
+
+/* A server that takes questions and never answers. */
+static int silent_server(char *url)
+{
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    const int server = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(bind(server, (struct sockaddr *)&address, sizeof address) == 0 && listen(server, 16) == 0);
+    CHECK(getsockname(server, (struct sockaddr *)&address, &len) == 0);
+    sprintf(url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    return server;
+}
+
+/* What is on its way when a batch ends comes to its own end, and with it the limiter. */
+static void a_batch_left_alone(void)
+{
+    struct plug plug = PLUG;
+    char url[64];
+    const int server = silent_server(url);
+    astat_config *config = new_config();
+    astat_client *client = NULL;
+    astat_ended *ended = NULL;
+    astat_batch *batch;
+    int tries, destroyed = 0;
+
+    CHECK(astat_config_set(config, ASTAT_LIT("base_url"), astat_cstr(url), NULL) == ASTAT_OK);
+    CHECK(astat_config_set(config, ASTAT_LIT("call_deadline"), ASTAT_LIT("500ms"), NULL) == ASTAT_OK);
+    CHECK(astat_config_set_limiter(config, &PLUG_OPS, &plug, NULL) == ASTAT_OK);
+    CHECK(astat_client_new(config, &client, NULL) == ASTAT_OK);
+    astat_config_free(config);
+    batch = new_batch(client, NULL);
+    CHECK(add(batch, ASTAT_LIT("1")) == 1 && add(batch, ASTAT_LIT("2")) == 1);
+    CHECK(next(batch, 100 * MS, &ended) == ASTAT_NEXT_NOT_YET);
+    astat_client_free(client);
+    astat_batch_free(batch);
+    for (tries = 0; tries < 1000 && !destroyed; tries++) {
+        nap(10 * MS);
+        pthread_mutex_lock(&plugging);
+        destroyed = plug.destroyed;
+        pthread_mutex_unlock(&plugging);
+    }
+    CHECK(destroyed == 1 && plug.acquired > 0 && plug.settled == plug.acquired);
+    CHECK(plug.last_how == ASTAT_SETTLED_IN_DOUBT);
+    close(server);
+}
+
+static astat_tracker *new_tracker(const astat_client *client)
+{
+    astat_tracker *tracker = STALE(astat_tracker);
+    astat_error *error = STALE(astat_error);
+    CHECK(astat_tracker_new(client, NULL, &tracker, &error) == ASTAT_OK && !error);
+    return tracker;
+}
+
+/* The next step but for a sleep, which it sleeps. */
+static int32_t step(astat_tracker *tracker, astat_look **look, astat_ended **ended)
+{
+    int turns;
+    for (turns = 0; turns < 1000; turns++) {
+        astat_error *error = STALE(astat_error);
+        uint64_t sleep_ns = 7;
+        int32_t what = 0;
+        *look = STALE(astat_look);
+        *ended = STALE(astat_ended);
+        CHECK(astat_tracker_step(tracker, &what, &sleep_ns, look, ended, &error) == ASTAT_OK && !error);
+        CHECK((what == ASTAT_STEP_LOOK) == (*look != NULL));
+        CHECK((what == ASTAT_STEP_ENDED) == (*ended != NULL));
+        CHECK((what == ASTAT_STEP_SLEEP) == (sleep_ns > 0));
+        if (what != ASTAT_STEP_SLEEP)
+            return what;
+        nap(sleep_ns < 50 * MS ? sleep_ns : 50 * MS); /* an answer may come sooner */
+    }
+    CHECK(!"the tracker sleeps for ever");
+    return 0;
+}
+
+static astat_look *next_look(astat_tracker *tracker)
+{
+    astat_look *look;
+    astat_ended *ended;
+    CHECK(step(tracker, &look, &ended) == ASTAT_STEP_LOOK);
+    return look;
+}
+
+static void *send_in_a_thread(void *argument)
+{
+    astat_error *error = STALE(astat_error);
+    CHECK(astat_look_send((astat_look *)argument, &error) == ASTAT_OK && !error);
+    return NULL;
+}
+
+/* The client sends, each look on a thread of its own; one is dropped, and asked again. */
+static void a_tracker_by_its_client(void)
+{
+    astat_client *client = quick_client();
+    astat_tracker *tracker = new_tracker(client);
+    astat_submitted *one = submit(client, BODY), *two = submit(client, BODY_WITH("sandbox:fail"));
+    const astat_str ids[] = {astat_submitted_request_id(one), astat_submitted_request_id(two)};
+    astat_progress progress = ASTAT_PROGRESS_INIT;
+    astat_jobs *jobs = STALE(astat_jobs);
+    astat_look *look;
+    astat_ended *ended;
+    pthread_t sending[200];
+    int32_t added = 7, what;
+    size_t sent = 0, dropped = 0, i, count[2] = {0, 0};
+
+    CHECK(astat_tracker_add(tracker, ACTIVITY, ids[0], ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, ids[0], 0, &added, NULL) == ASTAT_OK && added == 0);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, ids[1], unix_now(), &added, NULL) == ASTAT_OK && added == 1);
+    CHECK(astat_tracker_open(tracker, &jobs, NULL) == ASTAT_OK && astat_jobs_count(jobs) == 2);
+    CHECK(is(astat_jobs_request_id(jobs, 1), ids[1].ptr));
+    astat_jobs_free(jobs);
+    CHECK(astat_tracker_overdue(tracker, &jobs, NULL) == ASTAT_OK && astat_jobs_count(jobs) == 0);
+    astat_jobs_free(jobs);
+    astat_client_free(client);
+    while (sent < COUNT(sending) && (what = step(tracker, &look, &ended)) != ASTAT_STEP_DONE) {
+        if (what == ASTAT_STEP_ENDED) {
+            for (i = 0; i < 2; i++)
+                count[i] += is(astat_ended_request_id(ended), ids[i].ptr) ? 1 : 0;
+            CHECK(astat_status_outcome(astat_ended_status(ended))
+                  == (is(astat_ended_request_id(ended), ids[0].ptr) ? ASTAT_SUCCEEDED : ASTAT_FAILED));
+            astat_ended_free(ended);
+        } else if (dropped++ == 0)
+            astat_look_free(look);
+        else
+            CHECK(pthread_create(&sending[sent++], NULL, send_in_a_thread, look) == 0);
+    }
+    for (i = 0; i < sent; i++)
+        CHECK(pthread_join(sending[i], NULL) == 0);
+    CHECK(count[0] == 1 && count[1] == 1 && sent >= 2);
+    CHECK(astat_tracker_progress(tracker, &progress, NULL) == ASTAT_OK);
+    CHECK(progress.total == 2 && progress.settled == 2 && progress.failed == 1 && progress.open == 0);
+    astat_tracker_free(tracker);
+    astat_submitted_free(one);
+    astat_submitted_free(two);
+}
+
+static void a_look_at(const astat_look *look, astat_str id)
+{
+    const size_t count = astat_look_header_count(look);
+    size_t i, keys = 0;
+    CHECK(is(astat_look_request_id(look), id.ptr));
+    CHECK(holds(astat_look_url(look), base_url) && holds(astat_look_url(look), "/activity/create/status?"));
+    CHECK(holds(astat_look_url(look), id.ptr) && is_clean(astat_look_url(look)));
+    for (i = 0; i < count; i++) {
+        const astat_str name = astat_look_header_name(look, i), value = astat_look_header_value(look, i);
+        CHECK(name.len > 0 && value.len > 0 && value.len == strlen(value.ptr));
+        CHECK(is(name, "x-api-key") == is(value, api_key.ptr));
+        keys += is(name, "x-api-key") ? 1 : 0;
+    }
+    CHECK(keys == 1);
+    CHECK(is_absent(astat_look_header_name(look, count)) && is_absent(astat_look_header_value(look, count)));
+    CHECK(astat_look_time_left_ns(look) > 0 && astat_look_time_left_ns(look) <= UINT64_C(60000) * MS);
+}
+
+static void answer(astat_look *look, const char *id, const char *state)
+{
+    const astat_pair headers[] = {{ASTAT_LIT("Content-Type"), ASTAT_LIT("application/json")},
+                                  {ASTAT_LIT("X-Odd"), ASTAT_LIT("\xff")}};
+    astat_error *error = STALE(astat_error);
+    char body[200];
+    sprintf(body, "{\"RequestId\":\"%s\",\"TaskStatus\":{\"Status\":\"%s\"}}", id, state);
+    CHECK(astat_look_answered(look, 200, headers, COUNT(headers), body, strlen(body), &error) == ASTAT_OK
+          && !error);
+}
+
+/* Questions that the program asks itself: it decides what the vendor says. */
+static void a_tracker_by_own_answers(void)
+{
+    static const char metrics[] = "{\"PendingMessages\":600,\"ProcessingRatePerMinute\":60}";
+    struct plug plug = PLUG;
+    astat_client *client = plugged_client(&plug, NULL);
+    astat_tracker *tracker = new_tracker(client);
+    const astat_str id = ASTAT_LIT("72003d66");
+    uint64_t remaining = 0, uncertainty = 0;
+    astat_look *look;
+    astat_ended *ended;
+
+    astat_client_free(client);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, unix_now(), NULL, NULL) == ASTAT_OK);
+    CHECK(astat_tracker_eta(tracker, ACTIVITY, id, &remaining, &uncertainty, NULL) == ASTAT_OK);
+    CHECK(remaining == ASTAT_NS_NONE && uncertainty == ASTAT_NS_NONE);
+    look = next_look(tracker);
+    a_look_at(look, id);
+    CHECK(plug.acquired == 1 && plug.settled == 0 && plug.last_class == ASTAT_CLASS_POLL);
+    answer(look, id.ptr, "In-Queue");
+    CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_ANSWERED);
+
+    /* A job that was submitted a moment ago: how long is the queue before it? */
+    look = next_look(tracker);
+    CHECK(is_absent(astat_look_request_id(look)) && holds(astat_look_url(look), "/activity/create/metrics"));
+    CHECK(plug.last_class == ASTAT_CLASS_OTHER);
+    CHECK(astat_look_answered(look, 200, NULL, 0, metrics, strlen(metrics), NULL) == ASTAT_OK);
+
+    /* The schedule now knows better than to ask soon, and tells. */
+    {
+        uint64_t sleep_ns = 0;
+        int32_t what = 0;
+        CHECK(astat_tracker_step(tracker, &what, &sleep_ns, &look, &ended, NULL) == ASTAT_OK);
+        CHECK(what == ASTAT_STEP_SLEEP && sleep_ns > 1000 * MS);
+    }
+    CHECK(astat_tracker_eta(tracker, ACTIVITY, id, &remaining, &uncertainty, NULL) == ASTAT_OK);
+    CHECK(remaining > UINT64_C(300000) * MS && remaining < UINT64_C(900000) * MS);
+    CHECK(uncertainty > 0 && uncertainty < ASTAT_NS_NONE);
+    astat_tracker_free(tracker);
+    CHECK(plug.settled == plug.acquired && plug.destroyed == 1);
+
+    plug.destroyed = 0;
+    client = plugged_client(&plug, NULL);
+    tracker = new_tracker(client);
+    astat_client_free(client);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);
+    answer(next_look(tracker), id.ptr, "Success");
+    CHECK(step(tracker, &look, &ended) == ASTAT_STEP_ENDED);
+    CHECK(is(astat_status_state(astat_ended_status(ended)), "Success") && !astat_ended_error(ended));
+    astat_ended_free(ended);
+    CHECK(step(tracker, &look, &ended) == ASTAT_STEP_DONE);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);
+    CHECK(astat_look_answered(next_look(tracker), 404, NULL, 0, "no \xff", 4, NULL) == ASTAT_OK);
+    CHECK(step(tracker, &look, &ended) == ASTAT_STEP_ENDED && !astat_ended_status(ended));
+    CHECK(astat_error_code(astat_ended_error(ended)) == ASTAT_E_NOT_FOUND);
+    CHECK(astat_error_http_status(astat_ended_error(ended)) == 404);
+    astat_ended_free(ended);
+    astat_tracker_free(tracker);
+    CHECK(plug.destroyed == 1);
+}
+
+/* What the limiter hears of each way in which a look can go. */
+static void what_becomes_of_a_look(void)
+{
+    const astat_pair refused[] = {{ASTAT_LIT("Retry-After"), ASTAT_LIT("7")}};
+    static const struct {
+        int32_t delivery;
+        astat_code why;
+        int32_t settled;
+    } failures[] = {{ASTAT_DELIVERY_NOT_SENT, ASTAT_E_TRANSPORT, ASTAT_SETTLED_NOT_SENT},
+                    {ASTAT_DELIVERY_PARTLY, ASTAT_E_TIMED_OUT, ASTAT_SETTLED_IN_DOUBT},
+                    {ASTAT_DELIVERY_IN_DOUBT, ASTAT_E_MALFORMED, ASTAT_SETTLED_IN_DOUBT}};
+    static const struct {
+        int32_t delivery;
+        astat_code why;
+        const char *message;
+    } wrong[] = {{0, ASTAT_E_TRANSPORT, ""},
+                 {4, ASTAT_E_TRANSPORT, ""},
+                 {ASTAT_DELIVERY_NOT_SENT, ASTAT_OK, ""},
+                 {ASTAT_DELIVERY_NOT_SENT, ASTAT_E_SERVER, ""},
+                 {ASTAT_DELIVERY_NOT_SENT, ASTAT_E_TRANSPORT, "\xff"}};
+    static const int32_t no_status[] = {-1, 0, 99, 1000, 65736};
+    struct plug plug = PLUG;
+    astat_client *client = plugged_client(&plug, NULL);
+    const astat_str id = ASTAT_LIT("72003d66");
+    astat_error *error = NULL;
+    size_t i;
+
+/* A tracker for each, for one that hears of failures takes its time. */
+#define LOOK(tracker, look)                                                                       \
+    astat_tracker *tracker = new_tracker(client);                                                 \
+    astat_look *look;                                                                             \
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);       \
+    look = next_look(tracker);                                                                    \
+    plug.last_how = 0;                                                                            \
+    plug.settled = 0;                                                                             \
+    plug.last_retry_after = 0
+
+    for (i = 0; i < COUNT(failures); i++) {
+        LOOK(tracker, look);
+        CHECK(astat_look_failed(look, failures[i].delivery, failures[i].why, ASTAT_LIT("it broke"), &error)
+              == ASTAT_OK);
+        CHECK(plug.settled == 1 && plug.last_how == failures[i].settled);
+        astat_look_free(next_look(tracker)); /* it is asked again */
+        astat_tracker_free(tracker);
+    }
+    for (i = 0; i < COUNT(wrong); i++) {
+        LOOK(tracker, look);
+        FAILS(ASTAT_E_ARGUMENT,
+              astat_look_failed(look, wrong[i].delivery, wrong[i].why, astat_cstr(wrong[i].message), &error),
+              NULL, error);
+        CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_IN_DOUBT);
+        astat_tracker_free(tracker);
+    }
+    for (i = 0; i < COUNT(no_status); i++) {
+        LOOK(tracker, look);
+        FAILS(ASTAT_E_ARGUMENT, astat_look_head_arrived(look, no_status[i], NULL, 0, &error), NULL, error);
+        CHECK(plug.settled == 0);
+        FAILS(ASTAT_E_ARGUMENT, astat_look_answered(look, no_status[i], NULL, 0, NULL, 0, &error), NULL,
+              error);
+        CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_IN_DOUBT);
+        astat_tracker_free(tracker);
+    }
+    {
+        LOOK(tracker, look);
+        FAILS(ASTAT_E_ARGUMENT, astat_look_head_arrived(look, 200, NULL, 1, &error), NULL, error);
+        FAILS(ASTAT_E_ARGUMENT, astat_look_head_arrived(look, 200, refused, (size_t)-1, &error), NULL, error);
+        CHECK(plug.settled == 0);
+        FAILS(ASTAT_E_ARGUMENT, astat_look_answered(look, 200, refused, 1, NULL, 1, &error), NULL, error);
+        CHECK(plug.settled == 1);
+        astat_tracker_free(tracker);
+    }
+    { /* A refusal and its advice, by the head alone, and no second time by the rest. */
+        LOOK(tracker, look);
+        CHECK(astat_look_head_arrived(look, 429, refused, COUNT(refused), &error) == ASTAT_OK);
+        CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_REFUSED);
+        CHECK(plug.last_retry_after == 7000 * MS);
+        CHECK(astat_look_answered(look, 429, refused, COUNT(refused), "", 0, &error) == ASTAT_OK);
+        CHECK(plug.settled == 1);
+        astat_tracker_free(tracker);
+    }
+    { /* Dropped, after its tracker. */
+        LOOK(tracker, look);
+        astat_tracker_free(tracker);
+        a_look_at(look, id);
+        astat_look_free(look);
+        CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_IN_DOUBT);
+    }
+#undef LOOK
+    astat_client_free(client);
+    CHECK(plug.destroyed == 1);
+}
+
+/* A limiter that calls back into what it is asked for. */
+static void waits_in_a_plugin(void)
+{
+    struct plug plug = PLUG;
+    astat_client *client = plugged_client(&plug, NULL), *other = new_client();
+    astat_submitted *submitted = submit(client, BODY);
+    const astat_str id = astat_submitted_request_id(submitted);
+    astat_tracker *tracker = new_tracker(client), *others = new_tracker(other);
+    astat_batch *batch = new_batch(client, NULL);
+    astat_ended *ended = NULL;
+    astat_look *look;
+
+    CHECK(add(batch, id) == 1);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);
+    CHECK(astat_tracker_add(others, ACTIVITY, id, ASTAT_NS_NONE, NULL, NULL) == ASTAT_OK);
+    plug.batch = batch;
+    plug.tracker = tracker;
+    plug.look = next_look(others);
+    plug.reenters = client;
+    CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_ENDED);
+    astat_ended_free(ended);
+    CHECK(plug.reentered >= 2 && !plug.look);
+    look = next_look(tracker);
+    send_in_a_thread(look);
+    CHECK(step(tracker, &look, &ended) == ASTAT_STEP_ENDED);
+    astat_ended_free(ended);
+    look = next_look(others); /* the one that the plug-in lost is asked again */
+    send_in_a_thread(look);
+    CHECK(step(others, &look, &ended) == ASTAT_STEP_ENDED);
+    astat_ended_free(ended);
+
+    plug.reenters = NULL;
+    astat_batch_free(batch);
+    astat_tracker_free(tracker);
+    astat_tracker_free(others);
+    astat_submitted_free(submitted);
+    astat_client_free(client);
+    astat_client_free(other);
+}
+
+static void null_in_a_wait(const astat_client *client)
+{
+    astat_batch *batch = STALE(astat_batch);
+    astat_tracker *tracker = STALE(astat_tracker);
+    astat_look *look = STALE(astat_look);
+    astat_ended *ended = STALE(astat_ended);
+    astat_jobs *jobs = STALE(astat_jobs);
+    astat_progress progress = ASTAT_PROGRESS_INIT;
+    astat_error *error = NULL;
+    const astat_str id = ASTAT_LIT("1"), not_text = ASTAT_LIT("\xff");
+    uint64_t one = 7, two = 7;
+    int32_t what = 7;
+
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_new(NULL, NULL, &batch, &error), batch, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_new(client, NULL, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_new(NULL, NULL, &tracker, &error), tracker, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_new(client, NULL, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_add(NULL, ACTIVITY, id, 0, &what, &error), NULL, error);
+    CHECK(what == 0);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_next(NULL, 0, &what, &ended, &error), ended, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_progress(NULL, &progress, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_open(NULL, &jobs, &error), jobs, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_overdue(NULL, &jobs, &error), jobs, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_eta(NULL, ACTIVITY, id, &one, &two, &error), NULL, error);
+    CHECK(one == ASTAT_NS_NONE && two == ASTAT_NS_NONE);
+    what = 7;
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_add(NULL, ACTIVITY, id, 0, &what, &error), NULL, error);
+    CHECK(what == 0);
+    ended = STALE(astat_ended);
+    what = 7;
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_step(NULL, &what, &one, &look, &ended, &error), ended, error);
+    CHECK(what == 0 && one == 0 && look == NULL);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_progress(NULL, &progress, &error), NULL, error);
+    jobs = STALE(astat_jobs);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_open(NULL, &jobs, &error), jobs, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_overdue(NULL, &jobs, &error), jobs, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_eta(NULL, ACTIVITY, id, &one, &two, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_look_send(NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_look_head_arrived(NULL, 200, NULL, 0, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_look_answered(NULL, 200, NULL, 0, NULL, 0, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_look_failed(NULL, ASTAT_DELIVERY_NOT_SENT, ASTAT_E_TRANSPORT, id, &error),
+          NULL, error);
+
+    batch = new_batch(client, NULL);
+    tracker = new_tracker(client);
+    FAILS(ASTAT_E_CONFIG, astat_batch_add(batch, NONE, id, 0, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_CONFIG, astat_batch_add(batch, ACTIVITY, NONE, 0, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_add(batch, ACTIVITY, not_text, 0, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_CONFIG, astat_batch_add(batch, ASTAT_LIT("activity.crate"), id, 0, NULL, &error), NULL,
+          error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_next(batch, 0, NULL, &ended, &error), ended, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_next(batch, 0, &what, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_progress(batch, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_open(batch, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_overdue(batch, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_eta(batch, ACTIVITY, id, NULL, &two, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_batch_eta(batch, ACTIVITY, id, &one, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_CONFIG, astat_batch_eta(batch, NONE, id, &one, &two, &error), NULL, error);
+    FAILS(ASTAT_E_CONFIG, astat_tracker_add(tracker, NONE, id, 0, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_CONFIG, astat_tracker_add(tracker, ACTIVITY, NONE, 0, NULL, &error), NULL, error);
+    CHECK(astat_tracker_add(tracker, ACTIVITY, id, 0, NULL, &error) == ASTAT_OK && !error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_step(tracker, NULL, &one, &look, &ended, &error), ended, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_step(tracker, &what, NULL, &look, &ended, &error), ended, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_step(tracker, &what, &one, NULL, &ended, &error), ended, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_step(tracker, &what, &one, &look, NULL, &error), look, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_progress(tracker, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_open(tracker, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_overdue(tracker, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_tracker_eta(tracker, ACTIVITY, id, NULL, &two, &error), NULL, error);
+    /* None of these lost its look. */
+    astat_look_free(next_look(tracker));
+    astat_batch_free(batch);
+    astat_tracker_free(tracker);
+
+    CHECK(astat_batch_new(NULL, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_add(NULL, NONE, NONE, 0, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_next(NULL, 0, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_progress(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_open(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_overdue(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_batch_eta(NULL, NONE, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_new(NULL, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_add(NULL, NONE, NONE, 0, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_step(NULL, NULL, NULL, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_progress(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_open(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_overdue(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_tracker_eta(NULL, NONE, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_look_send(NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_look_head_arrived(NULL, 0, NULL, 0, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_look_answered(NULL, 0, NULL, 0, NULL, 0, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_look_failed(NULL, 0, 0, NONE, NULL) == ASTAT_E_ARGUMENT);
+
+    astat_batch_free(NULL);
+    astat_batch_cancel(NULL);
+    astat_tracker_free(NULL);
+    astat_look_free(NULL);
+    astat_ended_free(NULL);
+    astat_jobs_free(NULL);
+    CHECK(is_absent(astat_ended_operation(NULL)) && is_absent(astat_ended_request_id(NULL)));
+    CHECK(!astat_ended_status(NULL) && !astat_ended_error(NULL) && astat_jobs_count(NULL) == 0);
+    CHECK(is_absent(astat_jobs_operation(NULL, 0)) && is_absent(astat_jobs_request_id(NULL, 0)));
+    CHECK(is_absent(astat_look_url(NULL)) && is_absent(astat_look_request_id(NULL)));
+    CHECK(astat_look_header_count(NULL) == 0 && astat_look_time_left_ns(NULL) == 0);
+    CHECK(is_absent(astat_look_header_name(NULL, 0)) && is_absent(astat_look_header_value(NULL, 0)));
+}
+
+static void progress_for_other_headers(const astat_client *client)
+{
+    static const size_t never_set[] = {0, 1, sizeof(size_t), 100000, (size_t)-1};
+    struct {
+        astat_progress known;
+        uint64_t later;
+    } newer = {ASTAT_PROGRESS_INIT, 7};
+    astat_progress *progress = &newer.known;
+    astat_batch *batch = new_batch(client, NULL);
+    astat_error *error = NULL;
+    size_t i;
+
+    CHECK(add(batch, ASTAT_LIT("1")) == 1);
+    for (i = 0; i < COUNT(never_set); i++) {
+        progress->struct_size = never_set[i];
+        progress->total = 77;
+        FAILS(ASTAT_E_ARGUMENT, astat_batch_progress(batch, progress, &error), NULL, error);
+        CHECK(progress->total == 77);
+    }
+    progress->struct_size = sizeof newer;
+    progress->remaining_ns = progress->uncertainty_ns = 0;
+    CHECK(astat_batch_progress(batch, progress, NULL) == ASTAT_OK && newer.later == 7);
+    CHECK(progress->total == 1 && progress->open == 1 && progress->settled == 0 && progress->errors == 0);
+    CHECK(progress->remaining_ns == ASTAT_NS_NONE && progress->uncertainty_ns == ASTAT_NS_NONE);
+    progress->struct_size = offsetof(astat_progress, open);
+    progress->total = progress->open = 77;
+    CHECK(astat_batch_progress(batch, progress, NULL) == ASTAT_OK);
+    CHECK(progress->total == 1 && progress->open == 77);
+    astat_batch_free(batch);
+}
+
 static void *ask_in_a_thread(void *argument)
 {
     astat_client *client = (astat_client *)argument;
@@ -1187,6 +1961,16 @@ int main(int argc, char **argv)
     a_limiter_in_trouble();
     a_limiter_without_sense();
     reentrance();
+    a_batch();
+    a_batch_that_waits(client);
+    a_batch_that_is_cancelled(client);
+    a_batch_left_alone();
+    null_in_a_wait(client);
+    progress_for_other_headers(client);
+    a_tracker_by_its_client();
+    a_tracker_by_own_answers();
+    what_becomes_of_a_look();
+    waits_in_a_plugin();
     the_quota();
     shared_quota();
     conformance();

@@ -181,7 +181,7 @@ def test_the_operation_is_the_jobs_unless_it_is_given(client: Client, vendor: Ve
 def test_wait_asks_until_it_is_settled(client: Client, vendor: Vendor) -> None:
     states = ["In-Queue", "In-Queue", "FAILURE"]
     vendor.answer = lambda seen: status_answer(seen.request_id, states[len(vendor.seen) - 1])
-    status = client.wait(Job(ID), timeout=timedelta(seconds=60), first_pause="10ms", longest_pause=0.01)
+    status = client.wait(Job(ID), timeout=timedelta(seconds=60), price="100ms")
     assert status.failed and len(vendor.seen) == 3
 
 
@@ -190,13 +190,13 @@ def test_wait_goes_on_after_a_question_that_failed(client: Client, vendor: Vendo
         return status_answer(seen.request_id) if len(vendor.seen) > 1 else Answer(b"<html>", 503)
 
     vendor.answer = answer
-    assert client.wait(ID, timeout=60, first_pause=0.01).succeeded
+    assert client.wait(ID, timeout=60).succeeded
 
 
 def test_wait_that_is_too_short_carries_the_last_status(client: Client, vendor: Vendor) -> None:
     vendor.answer = lambda seen: status_answer(seen.request_id, "In-Queue")
     with pytest.raises(DeadlineError) as caught:
-        client.wait(ID, timeout=1.05, first_pause=0.01, longest_pause=0.02)
+        client.wait(ID, timeout=1.05, price=0.01)
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.last_status is not None
     assert caught.value.last_status.state == "In-Queue"
@@ -331,7 +331,7 @@ def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None
         lambda client: client.status(72003),
         lambda client: client.status(ID, operation=7),
         lambda client: client.status(ID, "lead.update"),
-        lambda client: client.wait(ID, timeout=None, first_pause=object()),
+        lambda client: client.wait(ID, price=object()),
         lambda client: client.submit(7),
         lambda client: client.submit(bytearray(b"{}")),
         lambda client: client.submit(None),
@@ -358,7 +358,7 @@ def test_arguments_of_the_wrong_type(
         lambda client: client.metrics(operation=""),
         lambda client: client.wait(ID, timeout=-1),
         lambda client: client.wait(ID, timeout=float("inf")),
-        lambda client: client.wait(ID, first_pause="soon"),
+        lambda client: client.wait(ID, price="soon"),
         lambda client: client.submit({}, query={"accessKey": "x"}),
         lambda client: client.submit({}, query={"": "x"}),
         lambda client: client.submit({}, path_tail=".."),

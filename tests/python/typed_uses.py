@@ -39,7 +39,7 @@ with client as same:
     assert_type(job, Job)
     assert_type(same.status(job), Status)
     assert_type(same.status("id", operation="lead.capture"), Status)
-    assert_type(same.wait(job, timeout=60, first_pause=0.5, longest_pause=timedelta(seconds=5)), Status)
+    assert_type(same.wait(job, timeout=60, price="100ms"), Status)
     assert_type(same.metrics(), Metrics)
 
 

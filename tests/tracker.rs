@@ -1,0 +1,287 @@
+//! The tracker seen from its parts: what it tells its schedule and its limiter, and when it wakes.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use activity_status::builtin::{Frontier, Quota, SystemClock, VirtualClock};
+use activity_status::plugin::{
+    Acquired, CallClass, Clock, Eta, Head, JobKey, Limiter, LimiterError, Next, Observed, Permit, Request,
+    Response, Schedule, Settlement, TransportError,
+};
+use activity_status::{
+    Client, ClientBuilder, Endpoint, ErrorKind, Job, Operation, Outcome, RequestId, Step, Tracker, WaitAll,
+    WaitOptions,
+};
+use activity_status_sandbox::Settings;
+use activity_status_tests::credentials;
+use activity_status_tests::world::{World, activity, ms};
+
+const OPERATION: Operation = Operation::ACTIVITY_CREATE;
+const QUEUED: &str = r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#;
+const DONE: &str = r#"{"RequestId":"1","TaskStatus":{"Status":"Success"}}"#;
+
+fn job() -> Job {
+    Job::new(OPERATION, RequestId::new("1").unwrap())
+}
+
+/// A client whose vendor answers at once: `In-Queue` so many times, and then `Success`.
+fn client(clock: impl Clock + 'static, queued: usize) -> ClientBuilder {
+    let asked = AtomicUsize::new(0);
+    let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+        let body = if asked.fetch_add(1, Ordering::SeqCst) < queued { QUEUED } else { DONE };
+        let head = Head { status: 200, headers: vec![] };
+        on_head(&head);
+        Ok::<_, TransportError>(Response { head, body: body.into() })
+    };
+    Client::builder(Endpoint::INDIA, credentials()).transport(transport).clock(clock)
+}
+
+/// Drives a tracker in virtual time, each look answered before the next step.
+fn drive(tracker: &mut Tracker, clock: &VirtualClock) -> Vec<Result<Outcome, ErrorKind>> {
+    let mut ended = Vec::new();
+    loop {
+        match tracker.step() {
+            Step::Look(look) => look.send(),
+            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+            Step::Ended(_, outcome) => {
+                ended.push(outcome.map(|status| status.outcome()).map_err(|error| error.kind()));
+            }
+            Step::Done => return ended,
+        }
+    }
+}
+
+/// What a schedule is told.
+#[derive(Debug, Clone, PartialEq)]
+enum Told {
+    Observed(Observed, Duration, Duration),
+    Hint(u64, f64),
+}
+
+/// The default schedule, and a diary of what it is told.
+struct Noting(Frontier, Arc<Mutex<Vec<Told>>>);
+
+impl Schedule for Noting {
+    fn add(&mut self, lane: u16, submitted_at: Option<Duration>) -> JobKey {
+        self.0.add(lane, submitted_at)
+    }
+    fn next(&mut self, now: Duration) -> Next {
+        self.0.next(now)
+    }
+    fn observe(&mut self, job: JobKey, what: Observed, sent_at: Duration, answered_at: Duration) {
+        self.1.lock().unwrap().push(Told::Observed(what, sent_at, answered_at));
+        self.0.observe(job, what, sent_at, answered_at);
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn eta(&self, now: Duration) -> Option<Eta> {
+        self.0.eta(now)
+    }
+    fn hint(&mut self, lane: u16, ahead: u64, per_second: f64, now: Duration) {
+        self.1.lock().unwrap().push(Told::Hint(ahead, per_second));
+        self.0.hint(lane, ahead, per_second, now);
+    }
+}
+
+fn noting() -> (Noting, Arc<Mutex<Vec<Told>>>) {
+    let diary = Arc::new(Mutex::new(Vec::new()));
+    (Noting(Frontier::new(Quota::default()), diary.clone()), diary)
+}
+
+#[test]
+fn a_look_counts_from_the_moment_it_is_sent_and_not_from_when_it_was_handed_out() {
+    let clock = VirtualClock::new();
+    let (schedule, diary) = noting();
+    let mut tracker = client(clock.clone(), 0).build().unwrap().tracker_by(schedule, &WaitOptions::new());
+    tracker.add(job());
+    let Step::Look(look) = tracker.step() else { panic!("the first look goes at once") };
+    clock.sleep(ms(5000)).unwrap();
+    look.send();
+    assert!(matches!(tracker.step(), Step::Ended(..)));
+    assert_eq!(*diary.lock().unwrap(), [Told::Observed(Observed::Settled, ms(5000), ms(5000))]);
+}
+
+#[test]
+fn the_schedule_is_told_how_many_jobs_stand_before_ours() {
+    let world = World::new(Settings { others_ahead: 50, rate_per_minute: 60.0, ..Settings::default() });
+    let client = world.client().build().unwrap();
+    let (schedule, diary) = noting();
+    let mut tracker = client.tracker_by(schedule, &WaitOptions::new());
+    for n in 0..4 {
+        let id = client.submit(&OPERATION, activity(n, "fine")).unwrap();
+        tracker.add(Job::new(OPERATION, id).submitted_at(world.clock.wall()));
+    }
+    assert_eq!(drive(&mut tracker, &world.clock).len(), 4);
+    let hints: Vec<Told> =
+        diary.lock().unwrap().iter().filter(|told| matches!(told, Told::Hint(..))).cloned().collect();
+    let [Told::Hint(ahead, per_second)] = hints[..] else { panic!("{hints:?}") };
+    assert!((45..=50).contains(&ahead), "{ahead}");
+    assert!(per_second >= 25.0 / 60.0, "{per_second}");
+}
+
+#[test]
+fn a_look_that_is_on_its_way_is_not_repeated_in_the_last_round() {
+    let clock = VirtualClock::new();
+    for deadline in (10_000..12_000).step_by(100) {
+        let mut tracker = client(clock.clone(), usize::MAX)
+            .build()
+            .unwrap()
+            .tracker(&WaitOptions::new().deadline(ms(deadline)));
+        tracker.add(job());
+        let (mut held, mut looks) = (None, 0);
+        loop {
+            match tracker.step() {
+                // The last one before the last round is held until the end.
+                Step::Look(look) => {
+                    assert!(held.is_none(), "deadline {deadline}: a second one");
+                    looks += 1;
+                    let left = look.time_left();
+                    if left < ms(1500) { held = Some(look) } else { look.send() }
+                }
+                Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+                Step::Ended(_, outcome) => assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Deadline),
+                Step::Done => break,
+            }
+        }
+        assert!(looks > 1 && held.is_some());
+        // An answer after the end changes nothing.
+        held.unwrap().send();
+        assert!(matches!(tracker.step(), Step::Done));
+        assert_eq!((tracker.progress().errors, tracker.progress().settled), (1, 0));
+    }
+}
+
+/// A limiter that fails when told to, says to wait every second time, and counts.
+#[derive(Clone, Default)]
+struct Moody {
+    broken: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
+    left: Arc<AtomicUsize>,
+    settled: Arc<AtomicUsize>,
+}
+
+impl Limiter for Moody {
+    fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+        if self.broken.load(Ordering::SeqCst) > 0 {
+            return Err(LimiterError { message: "its server is away".to_owned(), source: None });
+        }
+        match self.asked.fetch_add(1, Ordering::SeqCst) % 2 {
+            0 => Ok(Acquired::RetryAfter(ms(300))),
+            _ => Ok(Acquired::Granted(Permit(0))),
+        }
+    }
+    fn leave(&self) {
+        self.left.fetch_add(1, Ordering::SeqCst);
+    }
+    fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+        self.settled.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_limiter_that_never_answered_ends_the_wait_and_one_that_did_is_waited_for() {
+    let clock = VirtualClock::new();
+    let limiter = Moody::default();
+    let client = client(clock.clone(), 5).limiter(limiter.clone()).build().unwrap();
+    limiter.broken.store(1, Ordering::SeqCst);
+    let mut tracker = client.tracker(&WaitOptions::new());
+    tracker.add(job());
+    assert_eq!(drive(&mut tracker, &clock), [Err(ErrorKind::Limiter)]);
+    assert_eq!(clock.now(), Duration::ZERO);
+
+    limiter.broken.store(0, Ordering::SeqCst);
+    tracker.add(job());
+    let mut looks = 0;
+    while looks < 2 {
+        match tracker.step() {
+            Step::Look(look) => {
+                looks += 1;
+                look.send();
+            }
+            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+    limiter.broken.store(1, Ordering::SeqCst);
+    let gone = clock.now();
+    let mut sleeps = 0;
+    while clock.now() < gone + ms(60_000) {
+        let Step::Sleep(pause) = tracker.step() else { panic!("there is no leave") };
+        sleeps += 1;
+        clock.sleep(pause).unwrap();
+    }
+    assert!((50..100).contains(&sleeps), "{sleeps} questions in a minute");
+    limiter.broken.store(0, Ordering::SeqCst);
+    assert_eq!(drive(&mut tracker, &clock), [Ok(Outcome::Succeeded)]);
+    assert_eq!(limiter.settled.load(Ordering::SeqCst), 6, "each permit once");
+}
+
+#[test]
+fn a_place_at_the_limiter_is_given_up_when_nobody_wants_it() {
+    let limiter = Moody::default();
+    let client = client(VirtualClock::new(), 5).limiter(limiter.clone()).build().unwrap();
+    let mut tracker = client.tracker(&WaitOptions::new());
+    tracker.add(job());
+    let Step::Sleep(pause) = tracker.step() else { panic!("it was told to wait") };
+    assert_eq!(pause, ms(300));
+    assert_eq!(limiter.left.load(Ordering::SeqCst), 0);
+    drop(tracker);
+    assert_eq!(limiter.left.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_answer_wakes_whoever_waits() {
+    /// Asks once, and has nothing to ask for a minute after.
+    struct Once(bool);
+    impl Schedule for Once {
+        fn add(&mut self, _: u16, _: Option<Duration>) -> JobKey {
+            JobKey(0)
+        }
+        fn next(&mut self, _: Duration) -> Next {
+            if std::mem::replace(&mut self.0, true) { Next::Wait(ms(60_000)) } else { Next::Poll(JobKey(0)) }
+        }
+        fn observe(&mut self, _: JobKey, _: Observed, _: Duration, _: Duration) {}
+        fn len(&self) -> usize {
+            1
+        }
+        fn eta(&self, _: Duration) -> Option<Eta> {
+            None
+        }
+    }
+    /// Lets the answer go as soon as somebody is parked.
+    struct Parking(mpsc::SyncSender<()>);
+    impl Clock for Parking {
+        fn now(&self) -> Duration {
+            SystemClock::new().now()
+        }
+        fn wall(&self) -> Duration {
+            SystemClock::new().wall()
+        }
+        fn sleep(&self, duration: Duration) -> Result<(), activity_status::plugin::Interrupted> {
+            SystemClock::new().sleep(duration)
+        }
+        fn park(&self, duration: Duration) -> Result<(), activity_status::plugin::Interrupted> {
+            assert!(duration > ms(50_000), "it is the schedule's wait");
+            let _ = self.0.try_send(());
+            SystemClock::new().park(duration)
+        }
+    }
+    let (parked, heard) = mpsc::sync_channel(1);
+    let heard = Mutex::new(heard);
+    let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+        heard.lock().unwrap().recv().expect("somebody parks");
+        let head = Head { status: 200, headers: vec![] };
+        on_head(&head);
+        Ok::<_, TransportError>(Response { head, body: DONE.into() })
+    };
+    let client = client(Parking(parked), 0).transport(transport).build().unwrap();
+    let mut tracker = client.tracker_by(Once(false), &WaitOptions::new());
+    tracker.add(job());
+    let began = SystemClock::new().now();
+    let (_, outcome) = WaitAll::from(tracker).next().unwrap();
+    assert_eq!(outcome.unwrap().outcome(), Outcome::Succeeded);
+    assert!(SystemClock::new().now() - began < ms(30_000), "it slept on");
+}
