@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use activity_status::builtin::{Frontier, Quota, SystemClock, VirtualClock};
 use activity_status::plugin::{
-    Acquired, CallClass, Clock, Eta, Head, JobKey, Limiter, LimiterError, Next, Observed, Permit, Request,
-    Response, Schedule, Settlement, TransportError,
+    Acquired, CallClass, Clock, Delivery, Eta, Failure, Head, JobKey, Limiter, LimiterError, Next, Observed,
+    Permit, Request, Response, Schedule, Settlement, TransportError,
 };
 use activity_status::{
-    Client, ClientBuilder, Endpoint, ErrorKind, Job, Operation, Outcome, RequestId, Step, Tracker, WaitAll,
-    WaitOptions,
+    Client, ClientBuilder, Endpoint, ErrorKind, Job, Look, Operation, Order, Outcome, RequestId, Step,
+    Tracker, WaitAll, WaitOptions,
 };
 use activity_status_sandbox::Settings;
 use activity_status_tests::credentials;
@@ -284,4 +284,89 @@ fn an_answer_wakes_whoever_waits() {
     let (_, outcome) = WaitAll::from(tracker).next().unwrap();
     assert_eq!(outcome.unwrap().outcome(), Outcome::Succeeded);
     assert!(SystemClock::new().now() - began < ms(30_000), "it slept on");
+}
+
+#[test]
+fn in_no_order_each_is_asked_in_its_turn_and_the_metrics_once_for_all() {
+    let world = World::new(Settings { rate_per_minute: 1.0, others_ahead: 9, ..Settings::default() });
+    let client = world.client().build().unwrap();
+    let mut tracker = client.tracker(&WaitOptions::new().order(Order::Unknown));
+    for n in 0..4 {
+        let id = client.submit(&OPERATION, activity(n, "fine")).unwrap();
+        tracker.add(Job::new(OPERATION, id).submitted_at(world.clock.wall()));
+    }
+    let mut asked = Vec::new();
+    while asked.len() < 13 {
+        match tracker.step() {
+            Step::Look(look) => {
+                asked.push(look.request_id().cloned());
+                look.send();
+            }
+            Step::Sleep(pause) => world.clock.sleep(pause).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked.iter().filter(|id| id.is_none()).count(), 1, "the metrics");
+    asked.retain(Option::is_some);
+    let distinct = asked[..4].iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert!(distinct == 4 && asked[..4] == asked[4..8] && asked[..4] == asked[8..], "{asked:?}");
+}
+
+#[test]
+fn from_an_answer_to_ones_own_client_the_limiter_learns_no_round_trip() {
+    struct Writing(Arc<Mutex<Vec<Settlement>>>);
+    impl Limiter for Writing {
+        fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+            Ok(Acquired::Granted(Permit(0)))
+        }
+        fn settle(&self, _: Permit, how: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+            self.0.lock().unwrap().push(how);
+            Ok(())
+        }
+    }
+    let settled = Arc::new(Mutex::new(Vec::new()));
+    let clock = VirtualClock::new();
+    let client = client(clock.clone(), 0).limiter(Writing(settled.clone())).build().unwrap();
+    let head = |status| Head { status, headers: vec![("retry-after".to_owned(), "7".to_owned())] };
+    let mut answers = vec![
+        // With the head told first, and without; a refusal; not sent; dropped.
+        Box::new(|mut look: Look| {
+            look.head_arrived(&head(500));
+            look.answered(Response { head: head(500), body: vec![] });
+        }) as Box<dyn Fn(Look)>,
+        Box::new(|look| look.answered(Response { head: head(503), body: vec![] })),
+        Box::new(|look| look.answered(Response { head: head(429), body: vec![] })),
+        Box::new(|look| {
+            look.failed(TransportError {
+                delivery: Delivery::NotSent,
+                failure: Failure::Connection,
+                message: "no".to_owned(),
+                source: None,
+            })
+        }),
+        Box::new(drop),
+        Box::new(|look| look.answered(Response { head: head(200), body: DONE.into() })),
+    ]
+    .into_iter();
+    let mut tracker = client.tracker(&WaitOptions::new());
+    tracker.add(job());
+    loop {
+        match tracker.step() {
+            Step::Look(look) => answers.next().expect("as many looks as answers")(look),
+            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+            Step::Ended(_, outcome) => assert_eq!(outcome.unwrap().outcome(), Outcome::Succeeded),
+            Step::Done => break,
+        }
+    }
+    use Settlement::{AnsweredOnNewConnection, InDoubt, NotSent, Refused};
+    let refused = Refused { retry_after: Some(Duration::from_secs(7)) };
+    let expected = [
+        AnsweredOnNewConnection,
+        AnsweredOnNewConnection,
+        refused,
+        NotSent,
+        InDoubt,
+        AnsweredOnNewConnection,
+    ];
+    assert_eq!(*settled.lock().unwrap(), expected);
 }

@@ -1363,7 +1363,7 @@ static void *next_in_a_thread(void *argument)
     astat_error *error = NULL;
     int32_t what = 7;
     FAILS(ASTAT_E_INTERRUPTED,
-          astat_batch_next((astat_batch *)argument, ASTAT_NS_NONE, &what, &ended, &error), ended, error);
+          astat_batch_next((astat_batch *)argument, 20000 * MS, &what, &ended, &error), ended, error);
     CHECK(what == 0);
     return NULL;
 }

@@ -40,7 +40,11 @@ class Program:
         """.replace("options |= dict(", "options.update(")
         text = textwrap.dedent(prelude) + textwrap.dedent(script)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", text, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", text, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         # Whatever goes wrong, it ends.
         self.guard = threading.Timer(LIMIT, self.process.kill)
@@ -81,7 +85,7 @@ def pending(seen: Any) -> Answer:
 
 
 WAITS = {
-    "between two questions": "client.wait(ID, first_pause=600)",
+    "between two questions": "client.wait(ID, price=3600)",
     "for an answer": "client.metrics()",
     "for the quota": "client.status(ID)",
     "for the next attempt": "client.metrics(operation='lead.capture')",
@@ -148,7 +152,8 @@ def test_what_ctrl_c_leaves_in_doubt_is_said(vendor: Vendor, start: Callable[...
 def test_a_handler_of_the_programs_own_is_the_one_that_runs(
     vendor: Vendor, start: Callable[..., Program]
 ) -> None:
-    vendor.answer = lambda seen: pending(seen) if len(vendor.seen) < 2 else status_answer(seen.request_id)
+    heard = threading.Event()
+    vendor.answer = lambda seen: status_answer(seen.request_id) if heard.is_set() else pending(seen)
     program = start(
         """
         def handler(number, frame):
@@ -159,13 +164,15 @@ def test_a_handler_of_the_programs_own_is_the_one_that_runs(
         client = Client(**options)
         signal.signal(signal.SIGINT, handler)
         ready()
-        print(client.wait(ID, first_pause=3, longest_pause=3).outcome, heard.is_set())
+        print(client.wait(ID).outcome, heard.is_set())
         assert signal.getsignal(signal.SIGINT) is handler
         """
     )
     program.until_ready()
     program.interrupt()
-    assert program.ended() == (0, "heard True\nsucceeded True\n", "")
+    assert program.process.stdout is not None and program.process.stdout.readline() == "heard True\n"
+    heard.set()
+    assert program.ended() == (0, "succeeded True\n", "")
 
 
 def test_a_handler_may_make_a_call_and_may_raise_what_it_likes(
@@ -182,7 +189,7 @@ def test_a_handler_may_make_a_call_and_may_raise_what_it_likes(
         signal.signal(signal.SIGINT, handler)
         ready()
         try:
-            client.wait(ID, first_pause=600)
+            client.wait(ID, price=3600)
         except Enough as enough:
             print(enough, type(enough.__cause__).__name__)
         print(client.status(ID).state)
@@ -194,25 +201,29 @@ def test_a_handler_may_make_a_call_and_may_raise_what_it_likes(
 
 
 def test_other_threads_go_on(vendor: Vendor, start: Callable[..., Program]) -> None:
-    vendor.answer = lambda seen: pending(seen) if len(vendor.seen) < 3 else status_answer(seen.request_id)
+    interrupted = threading.Event()
+    vendor.answer = lambda seen: status_answer(seen.request_id) if interrupted.is_set() else pending(seen)
     program = start(
         """
         client = Client(**options)
         outcomes = []
         def work():
-            outcomes.append(client.wait("other", first_pause=2, longest_pause=2).outcome)
+            outcomes.append(client.wait("other").outcome)
         thread = threading.Thread(target=work)
         thread.start()
         ready()
         try:
-            client.wait(ID, first_pause=600)
+            client.wait(ID, price=3600)
         except KeyboardInterrupt:
+            print("interrupted", flush=True)
             thread.join()
             print(*outcomes)
         """
     )
     program.until_ready()
     program.interrupt()
+    assert program.process.stdout is not None and program.process.stdout.readline() == "interrupted\n"
+    interrupted.set()
     assert program.ended() == (0, "succeeded\n", "")
 
 
@@ -231,6 +242,86 @@ def test_a_program_ends_while_a_call_on_another_thread_has_no_answer(
     program.until_ready()
     assert vendor.hung.wait(LIMIT)
     assert program.ended()[0] == 0
+
+
+@pytest.mark.parametrize("where", ["for an answer", "between two questions", "for the quota"])
+def test_ctrl_c_leaves_a_loop_over_many_jobs_and_the_loop_goes_on(
+    vendor: Vendor, start: Callable[..., Program], where: str
+) -> None:
+    def answer(seen: Any) -> Answer:
+        if seen.request_id == "done" or again.is_set():
+            return status_answer(seen.request_id)
+        return vendor.hang(seen) if where == "for an answer" else pending(seen)
+
+    again, vendor.answer = threading.Event(), answer
+    program = start(
+        f"""
+        quota = {"2/3s" if where == "for the quota" else "1000/0.1s"!r}
+        client = Client(**{{**options, "quota": quota}})
+        waiting = client.wait_all(["done", "a", "b"], price={3600 if where == "between two questions" else 0.05})
+        found = []
+        try:
+            for job, result in waiting:
+                found.append(job.request_id)
+                ready()
+        except KeyboardInterrupt as interrupt:
+            print(*waiting.open, interrupt.__cause__, flush=True)
+            sys.stdin.read()
+        if {where != "for an answer"}:
+            found += [job.request_id for job, result in waiting]
+            print(*sorted(found), waiting.open)
+        """
+    )
+    program.until_ready()
+    if where == "for an answer":
+        assert vendor.hung.wait(LIMIT)
+    program.interrupt()
+    assert program.process.stdout is not None
+    assert program.process.stdout.readline() == "a b None\n"
+    again.set()
+    code, out, err = program.ended()
+    assert (code, err) == (0, "")
+    assert out == ("" if where == "for an answer" else "a b done []\n")
+
+
+def test_a_handler_may_ask_the_wait_how_far_it_is(vendor: Vendor, start: Callable[..., Program]) -> None:
+    heard = threading.Event()
+    vendor.answer = lambda seen: status_answer(seen.request_id) if heard.is_set() else pending(seen)
+    program = start(
+        """
+        def handler(number, frame):
+            print(waiting.progress.total, *waiting.open, waiting.add("c"), flush=True)
+        waiting = Client(**options).wait_all(["a", "b"])
+        signal.signal(signal.SIGINT, handler)
+        ready()
+        print(len(list(waiting)))
+        """
+    )
+    program.until_ready()
+    program.interrupt()
+    assert program.process.stdout is not None and program.process.stdout.readline() == "2 a b True\n"
+    heard.set()
+    assert program.ended() == (0, "3\n", "")
+
+
+def test_ctrl_c_ends_the_sending_of_a_look(vendor: Vendor, start: Callable[..., Program]) -> None:
+    vendor.answer = vendor.hang
+    program = start(
+        """
+        tracker = Client(**options).tracker()
+        tracker.add(ID)
+        look = tracker.step()
+        ready()
+        try:
+            look.send()
+        except KeyboardInterrupt:
+            print(*tracker.open, type(tracker.step()).__name__ in ("Look", "Sleep"))
+        """
+    )
+    program.until_ready()
+    assert vendor.hung.wait(LIMIT)
+    program.interrupt()
+    assert program.ended() == (0, "72003d66-aa5d-4533-9e13-73da598dedf4 True\n", "")
 
 
 def test_the_module_installs_no_handler() -> None:
