@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use activity_status::plugin::{Clock, Event};
+use activity_status::plugin::{Clock, Event, Observer};
 use activity_status::{Client, Endpoint, ErrorKind, Operation, Settings, parse_duration};
 
 use crate::args::AccountArgs;
@@ -16,10 +16,8 @@ pub(crate) struct Account {
     pub(crate) operation: Operation,
     /// Whether the two keys are there that a submit needs.
     pub(crate) may_submit: bool,
-    pub(crate) threads: usize,
     /// When to give up, by the clock of the [`Stop`](crate::Stop).
     pub(crate) deadline: Option<Duration>,
-    pub(crate) refusals: Refusals,
 }
 
 /// Counts the calls that the vendor refused although we keep the quota, and that were made again.
@@ -41,27 +39,29 @@ impl Refusals {
     }
 }
 
+impl Observer for Refusals {
+    fn on_event(&self, event: &Event<'_>) {
+        if let Event::Retrying { kind: ErrorKind::Refused, .. } = event {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 /// Puts the account together. `longest` is how long the command may take if no deadline is given.
 pub(crate) fn open(
     args: &AccountArgs,
     longest: Option<Duration>,
+    observer: impl Observer + 'static,
     shell: &mut Shell<'_>,
 ) -> Result<Account, Problem> {
     let operation = operation(args)?;
     let settings = settings(args, shell)?;
     let given = args.deadline.as_deref().map(parse_duration).transpose()?;
     let deadline = given.or(longest).map(|span| shell.stop.now().saturating_add(span));
-    let refusals = Refusals::default();
-    let count = refusals.0.clone();
-    let observer = move |event: &Event<'_>| {
-        if let Event::Retrying { kind: ErrorKind::Refused, .. } = event {
-            count.fetch_add(1, Relaxed);
-        }
-    };
     let client =
         activity_status_backends::builder(&settings)?.clock(shell.stop.clone()).observer(observer).build()?;
     let may_submit = settings.get("access_key").is_some() && settings.get("secret_key").is_some();
-    Ok(Account { client, operation, may_submit, threads: args.concurrency.into(), deadline, refusals })
+    Ok(Account { client, operation, may_submit, deadline })
 }
 
 fn operation(args: &AccountArgs) -> Result<Operation, Problem> {

@@ -32,11 +32,11 @@ pub(crate) enum Command {
     /// Run a model of the vendor on this machine, to try things on
     Sandbox(Box<SandboxArgs>),
     /// Ask once how each job stands
-    Status(Box<AskArgs>),
+    Status(Box<StatusArgs>),
     /// Send jobs from a file, and print their request ids
     Submit(Box<SubmitArgs>),
     /// Ask until each job has succeeded or failed
-    Wait(Box<AskArgs>),
+    Wait(Box<WaitArgs>),
     /// Ask how long the vendor's queue is
     Metrics(Box<MetricsArgs>),
 }
@@ -45,12 +45,45 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   activity-status status 72003d66-aa5d-4533-9e13-73da598dedf4
+  activity-status status --file ids.txt --json > states.jsonl")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    #[command(flatten)]
+    pub(crate) abreast: AbreastArgs,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   activity-status submit activities.csv | activity-status wait -
   activity-status wait --file ids.txt --deadline 12h --json > outcomes.jsonl
+  activity-status wait --file ids.txt --price 100ms
+
+The order of the ids is taken for the order of submission, as in a file that `submit` wrote: then
+only the few jobs are asked about that can have settled by now. In any other order all is found out
+too, but later: say --unordered then. How many calls are under way at a time follows from that.
 
 The vendor's own retries of a job last over nine hours: give `wait` a longer deadline where that
 matters.")]
-pub(crate) struct AskArgs {
+pub(crate) struct WaitArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// How much waiting one call must be expected to end: more is fewer calls and later news
+    #[arg(long, value_name = "TIME", default_value = "5ms", conflicts_with = "unordered")]
+    pub(crate) price: String,
+    /// The ids are in no known order: each is asked about in its turn
+    #[arg(long)]
+    pub(crate) unordered: bool,
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+}
+
+/// Which jobs to ask about.
+#[derive(Debug, Args)]
+pub(crate) struct WhichArgs {
     /// Request ids as a submit printed them; `-` reads them from standard input
     #[arg(value_name = "ID", required_unless_present = "file")]
     pub(crate) ids: Vec<String>,
@@ -58,8 +91,21 @@ pub(crate) struct AskArgs {
     /// standard input
     #[arg(long, short, value_name = "IDS")]
     pub(crate) file: Option<String>,
-    #[command(flatten)]
-    pub(crate) account: AccountArgs,
+}
+
+impl WhichArgs {
+    /// How often standard input is named.
+    pub(crate) fn stdin_uses(&self) -> usize {
+        self.ids.iter().chain(&self.file).filter(|name| *name == "-").count()
+    }
+}
+
+/// How many calls go out side by side.
+#[derive(Debug, Args)]
+pub(crate) struct AbreastArgs {
+    /// How many calls may be under way at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) concurrency: u8,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +144,8 @@ pub(crate) struct SubmitArgs {
     /// Do not check the fields of activities in JSON: the vendor judges them
     #[arg(long)]
     pub(crate) as_is: bool,
+    #[command(flatten)]
+    pub(crate) abreast: AbreastArgs,
     #[command(flatten)]
     pub(crate) account: AccountArgs,
 }
@@ -144,9 +192,6 @@ pub(crate) struct AccountArgs {
     /// redis://HOST:PORT (many machines); also ACTIVITY_STATUS_LIMITER [default: process]
     #[arg(long, value_name = "WHERE")]
     pub(crate) limiter: Option<String>,
-    /// How many calls may be under way at the same time
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) concurrency: u8,
     /// When to give up, such as 90s, 10m or 12h [default: 1h for wait, none otherwise]
     #[arg(long, value_name = "TIME")]
     pub(crate) deadline: Option<String>,

@@ -6,6 +6,7 @@ use activity_status::RequestId;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::args::WhichArgs;
 use crate::shell::{Problem, Shell, named};
 
 /// A job to ask about.
@@ -17,13 +18,12 @@ pub(crate) struct Job {
 }
 
 /// The ids given as arguments, then those of a file; each as often as it was given.
-pub(crate) fn read(shell: &mut Shell<'_>, given: &[String], file: Option<&str>) -> Result<Vec<Job>, Problem> {
-    let from_stdin = given.iter().map(String::as_str).chain(file).filter(|name| *name == "-").count();
-    if from_stdin > 1 {
+pub(crate) fn read(shell: &mut Shell<'_>, which: &WhichArgs) -> Result<Vec<Job>, Problem> {
+    if which.stdin_uses() > 1 {
         return Err(Problem::usage("standard input can be read once only: give `-` once"));
     }
     let mut jobs = Vec::new();
-    for id in given {
+    for id in &which.ids {
         match id.as_str() {
             "-" => jobs.extend(read_file(shell, "-")?),
             path if is_file(path) => {
@@ -32,7 +32,7 @@ pub(crate) fn read(shell: &mut Shell<'_>, given: &[String], file: Option<&str>) 
             id => jobs.push(Job { id: RequestId::new(id)?, line: None }),
         }
     }
-    if let Some(path) = file {
+    if let Some(path) = &which.file {
         jobs.extend(read_file(shell, path)?);
     }
     Ok(jobs)

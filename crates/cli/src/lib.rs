@@ -15,9 +15,10 @@
 //! ```
 
 mod account;
+mod answers;
 mod args;
 mod commands;
-mod follow;
+mod each;
 mod ids;
 mod rows;
 mod shell;

@@ -52,9 +52,19 @@ impl<'a> Shell<'a> {
         let _ = bar.suspend(|| writeln!(err, "{text}").and_then(|()| err.flush()));
     }
 
-    /// Shows a progress bar, on a terminal alone, until [`end_bar`](Shell::end_bar).
+    /// Shows a progress bar, on a terminal alone, until [`end_bar`](Shell::end_bar). It tells `what` is counted, and its pace.
     pub(crate) fn begin_bar(&mut self, len: usize, what: &str) -> ProgressBar {
-        let template = "{prefix} {bar:30} {pos}/{len}  {pace}  {msg}";
+        let bar = self.begin_bar_as("{prefix} {bar:30} {pos}/{len}  {pace}  {msg}", len);
+        bar.set_prefix(what.to_owned());
+        bar
+    }
+
+    /// The same, and all that stands beside it is its message.
+    pub(crate) fn begin_bar_and_message(&mut self, len: usize) -> ProgressBar {
+        self.begin_bar_as("{bar:20} {wide_msg}", len)
+    }
+
+    fn begin_bar_as(&mut self, template: &str, len: usize) -> ProgressBar {
         // Without a style of ours the bar has another one; it is not worth an error.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let pace = |state: &ProgressState, text: &mut dyn fmt::Write| {
@@ -66,7 +76,6 @@ impl<'a> Shell<'a> {
         let style = style.with_key("pace", pace);
         let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
         bar.set_style(style.progress_chars("━━╌"));
-        bar.set_prefix(what.to_owned());
         bar.tick();
         self.bar = bar.clone();
         bar

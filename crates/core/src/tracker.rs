@@ -234,14 +234,22 @@ impl Tracker {
 
     /// When this job will be known, as far as anything tells.
     pub fn eta_of(&self, job: &Job) -> Option<Eta> {
-        let lane = *self.lane_of.get(&job.operation)?;
-        let key = self.keys.get(&(lane, job.id.clone()))?;
-        self.schedule.eta_of(*key, self.pipeline.clock.now())
+        self.schedule.eta_of(self.key_of(job)?, self.pipeline.clock.now())
     }
 
     /// The jobs whose end was not told yet, in the order of adding but for those that the next steps will tell of.
     pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
         self.ended.iter().map(|(job, _)| job.clone()).chain(self.open.values().map(|open| self.job(open)))
+    }
+
+    /// What the vendor last said of an open job, if it has been asked.
+    pub fn last_status(&self, job: &Job) -> Option<&JobStatus> {
+        self.open_job(job)?.last.as_deref()
+    }
+
+    /// Why the last look at an open job failed, if it did.
+    pub fn last_trouble(&self, job: &Job) -> Option<&Error> {
+        self.open_job(job)?.trouble.as_ref()
     }
 
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still asked
@@ -274,6 +282,15 @@ impl Tracker {
         self.lanes.push(Lane { operation: operation.clone(), metrics: Metrics::Idle });
         self.lane_of.insert(operation.clone(), self.lanes.len() - 1);
         self.lanes.len() - 1
+    }
+
+    fn key_of(&self, job: &Job) -> Option<JobKey> {
+        let lane = *self.lane_of.get(&job.operation)?;
+        self.keys.get(&(lane, job.id.clone())).copied()
+    }
+
+    fn open_job(&self, job: &Job) -> Option<&Open> {
+        self.open.get(&self.key_of(job)?)
     }
 
     fn job(&self, open: &Open) -> Job {
@@ -417,7 +434,13 @@ impl Tracker {
             }
             Ok(Reply::Metrics(_)) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => self.interrupted = true,
-            Err(error) if error.resend() == Resend::Safe && !is_in_vain => open.trouble = Some(error),
+            Err(error) if error.resend() == Resend::Safe && !is_in_vain => {
+                let (kind, lane) = (error.kind(), open.lane);
+                open.trouble = Some(error);
+                let wait = self.trouble.until.saturating_sub(self.pipeline.clock.now());
+                let operation = self.lanes[lane].operation.name();
+                self.pipeline.observe(&Event::Retrying { operation, kind, wait });
+            }
             Err(error) if is_in_vain => self.give_up(&error),
             Err(error) => self.end(key, Err(error)),
         }

@@ -1,19 +1,20 @@
+use activity_status::plugin::Event;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::account;
 use crate::args::MetricsArgs;
-use crate::follow::{Next, Plan, follow};
+use crate::each::{Next, Plan, each};
 use crate::shell::{Problem, Shell, exit};
 
 /// Asks how long the queue is.
 pub(crate) fn metrics(args: &MetricsArgs, shell: &mut Shell<'_>) -> Result<u8, Problem> {
-    let account = account::open(&args.account, None, shell)?;
+    let account = account::open(&args.account, None, |_: &Event<'_>| {}, shell)?;
     let operation = account.operation.clone();
     let plan = Plan { threads: 1, deadline: account.deadline, ahead: usize::MAX, patient: false };
     let mut answer = None;
     let ask = move |_| account.client.metrics(&account.operation);
-    let left = follow(1, &plan, shell.stop, ask, |_, result| {
+    let left = each(1, &plan, shell.stop, ask, |_, result| {
         answer = Some(result);
         Next::Done
     });

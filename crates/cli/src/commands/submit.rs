@@ -1,14 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use activity_status::{Error, ErrorKind, Operation, RequestId, Resend, Submission};
 use serde::Serialize;
 
-use crate::account::{self, Account};
+use crate::account::{self, Account, Refusals};
 use crate::args::SubmitArgs;
-use crate::follow::{Ended, Left, Next, Plan, follow};
+use crate::each::{Ended, Left, Next, Plan, each};
 use crate::rows::{self, Row};
 use crate::shell::{Problem, Shell, exit, named, plain};
 
@@ -21,8 +20,9 @@ const NAMED: usize = 20;
 
 /// Sends the jobs of a file.
 pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Problem> {
-    let Account { client, operation, may_submit, threads, deadline, refusals } =
-        account::open(&args.account, None, shell)?;
+    let refusals = Refusals::default();
+    let Account { client, operation, may_submit, deadline } =
+        account::open(&args.account, None, refusals.clone(), shell)?;
     if !may_submit {
         return Err(Problem::usage(
             "ACTIVITY_STATUS_ACCESS_KEY and ACTIVITY_STATUS_SECRET_KEY are missing: a submit needs both besides the \
@@ -35,6 +35,7 @@ pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
     let rows: Arc<[Row]> = rows.into();
 
     let json = args.account.json;
+    let threads = args.abreast.concurrency.into();
     // Ids that come early wait for those before them; so that few do, no row goes far ahead.
     let ahead = if json { usize::MAX } else { threads };
     let plan = Plan { threads, deadline, ahead, patient: true };
@@ -60,9 +61,9 @@ pub(crate) fn submit(args: &SubmitArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
         let submission = additions.add_to(Submission::from(bodies[item].body.as_str()));
         client.submit(&operation, submission)
     };
-    let left = follow(rows.len(), &plan, &stop, send, |item, answer| {
+    let left = each(rows.len(), &plan, &stop, send, |item, answer| {
         if answer.as_ref().is_err_and(never_sent) {
-            return Next::Again(Duration::ZERO);
+            return Next::Stopped;
         }
         bar.inc(1);
         let halt = report.answer(shell, item, answer);

@@ -79,7 +79,7 @@ pub enum Event<'a> {
         operation: &'a str,
         /// What failed.
         kind: ErrorKind,
-        /// How long until the next try.
+        /// How long until the next try at the least.
         wait: Duration,
     },
     /// The limiter could not record what became of a call, which goes on nevertheless.

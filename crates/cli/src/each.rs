@@ -1,7 +1,6 @@
-//! Many questions over few threads: whichever is due is asked, and asked again after a pause.
+//! Many calls over few threads, each made once and in order.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +11,9 @@ use activity_status::plugin::Clock;
 use crate::Stop;
 use crate::shell::{Problem, TICK, exit};
 
-/// How to follow.
+/// How to make the calls.
 pub(crate) struct Plan {
-    /// How many questions may be under way at the same time.
+    /// How many may be under way at the same time.
     pub(crate) threads: usize,
     /// When nothing more is begun, by the clock of the [`Stop`].
     pub(crate) deadline: Option<Duration>,
@@ -27,12 +26,13 @@ pub(crate) struct Plan {
 /// What is to become of an item after an answer.
 pub(crate) enum Next {
     Done,
-    Again(Duration),
     /// It is done, and nothing more is to be begun.
     Halt,
+    /// The wish to stop came before it was sent: it stays open.
+    Stopped,
 }
 
-/// Why following ended.
+/// Why it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// Nothing is left to do.
@@ -42,7 +42,7 @@ pub(crate) enum Ended {
     Interrupted,
 }
 
-/// What is left when following ends.
+/// What is left at the end.
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) ended: Ended,
@@ -66,9 +66,9 @@ impl Left {
 /// After a wish to stop, answers have this long to come in.
 const GRACE: Duration = Duration::from_millis(150);
 
-/// Asks about the items `0..count`, each as often as `heard` says. `ask` runs on threads that are left behind if they
-/// do not answer in time; `heard` runs on this one.
-pub(crate) fn follow<T: Send + 'static>(
+/// Makes a call for each of the items `0..count`. `ask` runs on threads that are left behind if they do not answer in
+/// time; `heard` runs on this one.
+pub(crate) fn each<T: Send + 'static>(
     count: usize,
     plan: &Plan,
     stop: &Stop,
@@ -94,9 +94,9 @@ pub(crate) fn follow<T: Send + 'static>(
         });
     }
 
-    let mut due: BinaryHeap<_> = (0..count).map(|item| Reverse((Duration::ZERO, item))).collect();
     let mut open: BTreeSet<usize> = (0..count).collect();
     let mut outstanding = BTreeSet::new();
+    let mut begun = 0;
     let mut lost = Vec::new();
     let mut ended: Option<(Ended, Option<Duration>)> = None;
     loop {
@@ -110,27 +110,22 @@ pub(crate) fn follow<T: Send + 'static>(
             }
             _ => {}
         }
-        while ended.is_none() && outstanding.len() < plan.threads {
-            let furthest = open.first().map_or(0, |first| first.saturating_add(plan.ahead));
-            let next = due.peek().filter(|Reverse((at, item))| *at <= now && *item < furthest);
-            let Some(Reverse((_, item))) = next.copied() else { break };
-            due.pop();
-            outstanding.insert(item);
-            let _ = questions.send(item);
+        let furthest = open.first().map_or(0, |first| first.saturating_add(plan.ahead)).min(count);
+        while ended.is_none() && begun < furthest && outstanding.len() < plan.threads {
+            outstanding.insert(begun);
+            let _ = questions.send(begun);
+            begun += 1;
         }
         let out_of_time = ended.is_some_and(|(_, until)| until.is_some_and(|until| now >= until));
-        if out_of_time || outstanding.is_empty() && (ended.is_some() || due.is_empty()) {
+        if out_of_time || outstanding.is_empty() && (ended.is_some() || begun == count) {
             break;
         }
-        // What is due already waits for a thread or for its turn, and so for an answer.
-        let next_due = due.peek().filter(|Reverse((at, _))| *at > now);
-        let pause = next_due.map_or(TICK, |Reverse((at, _))| (*at - now).min(TICK));
-        match inbox.recv_timeout(pause) {
+        match inbox.recv_timeout(TICK) {
             Ok((item, answer)) => {
                 outstanding.remove(&item);
                 let next = answer.map(|answer| heard(item, answer));
-                if let Some(Next::Again(pause)) = next {
-                    due.push(Reverse((stop.now().saturating_add(pause), item)));
+                if let Some(Next::Stopped) = next {
+                    ended = Some((Ended::Interrupted, Some(now + GRACE)));
                     continue;
                 }
                 open.remove(&item);
@@ -161,24 +156,23 @@ mod tests {
     }
 
     #[test]
-    fn each_is_asked_as_often_as_wanted_and_never_twice_at_a_time() {
-        let busy: Arc<Vec<AtomicUsize>> = Arc::new((0..20).map(|_| AtomicUsize::new(0)).collect());
+    fn each_is_asked_once_and_few_at_a_time() {
+        let busy = AtomicUsize::new(0);
         let most = Arc::new(AtomicUsize::new(0));
-        let (inside, most_seen) = (busy.clone(), most.clone());
+        let most_seen = most.clone();
         let ask = move |item: usize| {
-            assert_eq!(inside[item].fetch_add(1, SeqCst), 0);
-            most_seen.fetch_max(inside.iter().map(|b| b.load(SeqCst)).sum(), SeqCst);
+            most_seen.fetch_max(busy.fetch_add(1, SeqCst) + 1, SeqCst);
             std::thread::yield_now();
-            inside[item].fetch_sub(1, SeqCst);
+            busy.fetch_sub(1, SeqCst);
             item
         };
         let mut times = vec![0; 20];
-        let left = follow(20, &plan(4), &Stop::new(), ask, |item, answer| {
+        let left = each(20, &plan(4), &Stop::new(), ask, |item, answer| {
             assert_eq!(item, answer);
             times[item] += 1;
-            if times[item] < 3 { Next::Again(Duration::from_millis(1)) } else { Next::Done }
+            Next::Done
         });
-        assert_eq!(times, [3; 20]);
+        assert_eq!(times, [1; 20]);
         assert!(left.ended == Ended::Complete && left.waiting.is_empty() && left.outstanding.is_empty());
         assert!(most.load(SeqCst) <= 4);
     }
@@ -197,7 +191,7 @@ mod tests {
         };
         let stop = Stop::new();
         let mut heard = 0;
-        follow(9, &Plan { ahead: 3, ..plan(8) }, &stop, ask, |_, ()| {
+        each(9, &Plan { ahead: 3, ..plan(8) }, &stop, ask, |_, ()| {
             heard += 1;
             if heard == 2 {
                 stop.sleep(Duration::from_millis(20)).unwrap();
@@ -211,19 +205,21 @@ mod tests {
 
     #[test]
     fn deadline_halt_and_stop_leave_the_rest_open() {
-        let again = |_, ()| Next::Again(Duration::ZERO);
         let stop = Stop::new();
         let deadline = Plan { deadline: Some(stop.now() + Duration::from_millis(20)), ..plan(2) };
-        let left = follow(3, &deadline, &stop, |_| (), again);
-        assert_eq!((left.ended, left.waiting.len()), (Ended::Deadline, 3));
+        let left = each(3, &deadline, &stop, |_| std::thread::park(), |_, ()| Next::Done);
+        assert_eq!((left.ended, left.outstanding.len(), left.waiting.len()), (Ended::Deadline, 2, 1));
 
-        let left = follow(3, &plan(1), &stop, |_| (), |_, ()| Next::Halt);
+        let left = each(3, &plan(1), &stop, |_| (), |_, ()| Next::Halt);
         assert_eq!((left.ended, left.waiting), (Ended::Halted, BTreeSet::from([1, 2])));
+
+        let left = each(3, &plan(1), &stop, |_| (), |_, ()| Next::Stopped);
+        assert_eq!((left.ended, left.waiting), (Ended::Interrupted, BTreeSet::from([0, 1, 2])));
 
         let asked = stop.clone();
         let began = stop.now();
         let left =
-            follow(3, &plan(1), &stop, move |_| (asked.trigger(), std::thread::park()), |_, _| Next::Done);
+            each(3, &plan(1), &stop, move |_| (asked.trigger(), std::thread::park()), |_, _| Next::Done);
         assert_eq!(left.ended, Ended::Interrupted);
         assert_eq!((left.outstanding, left.waiting), (BTreeSet::from([0]), BTreeSet::from([1, 2])));
         assert!(stop.now() - began < Duration::from_secs(20));
@@ -236,7 +232,7 @@ mod tests {
                 panic!("on purpose")
             }
         };
-        let left = follow(3, &plan(1), &Stop::new(), ask, |_, ()| Next::Done);
+        let left = each(3, &plan(1), &Stop::new(), ask, |_, ()| Next::Done);
         assert_eq!((left.ended, left.outstanding), (Ended::Complete, BTreeSet::from([1])));
     }
 }
