@@ -192,7 +192,11 @@ fn a_limiter_that_never_answered_ends_the_wait_and_one_that_did_is_waited_for() 
     assert_eq!(drive(&mut tracker, &clock), [Err(ErrorKind::Limiter)]);
     assert_eq!(clock.now(), Duration::ZERO);
 
+    assert!(tracker.add(job()), "it is over, and says so of each job");
+    assert_eq!(drive(&mut tracker, &clock), [Err(ErrorKind::Limiter)]);
+
     limiter.broken.store(0, Ordering::SeqCst);
+    let mut tracker = client.tracker(&WaitOptions::new());
     tracker.add(job());
     let mut looks = 0;
     while looks < 2 {

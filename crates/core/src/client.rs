@@ -52,8 +52,8 @@ impl Client {
     /// Sends one job and returns the id that the vendor gave it.
     ///
     /// # Errors
-    /// Kind [`Config`](ErrorKind::Config) before anything is sent, for a body that is not JSON or keys that are missing. Kind
-    /// [`InDoubt`](ErrorKind::InDoubt) if it was sent and no answer came: look in the CRM before you send it again, for the
+    /// Kind [`Config`](crate::ErrorKind::Config) before anything is sent, for a body that is not JSON or keys that are missing. Kind
+    /// [`InDoubt`](crate::ErrorKind::InDoubt) if it was sent and no answer came: look in the CRM before you send it again, for the
     /// vendor has no idempotency key. Whether any other error may be repeated is in [`Error::resend`].
     pub fn submit<'a>(
         &self,
@@ -66,7 +66,7 @@ impl Client {
     /// Asks once how a job stands. Pending is an answer.
     ///
     /// # Errors
-    /// Any kind but [`InDoubt`](ErrorKind::InDoubt) and [`Ledger`](ErrorKind::Ledger). A job that failed is not an error.
+    /// Any kind but [`InDoubt`](crate::ErrorKind::InDoubt) and [`Ledger`](crate::ErrorKind::Ledger). A job that failed is not an error.
     pub fn status(&self, operation: &Operation, id: &RequestId) -> Result<JobStatus, Error> {
         self.pipeline.status(operation, id)
     }
@@ -82,11 +82,12 @@ impl Client {
     /// How the quota stands, for all who share this client's limiter. `None` if the limiter does not say.
     ///
     /// # Errors
-    /// Kind [`Limiter`](ErrorKind::Limiter) if it cannot tell: its file or server is away.
+    /// Kind [`Limiter`](crate::ErrorKind::Limiter) if it cannot tell: its file or server is away.
     pub fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
         self.pipeline.snapshot()
     }
 }
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pipeline.describe(f, "Client")
@@ -167,7 +168,7 @@ impl ClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// Kind [`Config`](ErrorKind::Config) for a quota, a time-out or a deadline of zero.
+    /// Kind [`Config`](crate::ErrorKind::Config) for a quota, a time-out or a deadline of zero.
     pub fn build(self) -> Result<Client, Error> {
         if self.call_deadline.is_zero() {
             return Err(Error::config("a deadline of zero lets no call succeed"));

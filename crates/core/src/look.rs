@@ -157,11 +157,12 @@ impl Drop for Look {
     fn drop(&mut self) {
         if self.answers.is_some() {
             // A panic of a plugin would end the program here.
+            let why = if std::thread::panicking() { "a plugin panicked" } else { "the question was dropped" };
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 self.received(Err(TransportError {
                     delivery: Delivery::InDoubt,
                     failure: Failure::TimedOut,
-                    message: "the question was dropped".to_owned(),
+                    message: why.to_owned(),
                     source: None,
                 }));
             }));

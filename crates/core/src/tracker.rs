@@ -59,6 +59,8 @@ pub struct Tracker {
     in_flight: usize,
     trouble: Trouble,
     limiter: Leave,
+    /// No job can be followed any further, and why.
+    over: Option<Error>,
     pub(crate) interrupted: bool,
 }
 
@@ -110,9 +112,11 @@ struct Open {
 struct Trouble {
     /// Looks in a row that failed, those that were on their way together counted once.
     failures: u32,
-    /// Of these, the last ones that never reached the vendor.
-    unheard: u32,
+    /// Of these, the last ones that leave no hope for any other.
+    hopeless: u32,
     last: Duration,
+    /// When the last look went out.
+    asked: Duration,
     /// Has there ever been a good answer?
     heard: bool,
     /// Nothing is asked before this moment.
@@ -126,10 +130,13 @@ struct Leave {
     waits: bool,
     /// It has given leave at least once.
     granted: bool,
+    /// It is not asked before this moment.
+    until: Duration,
+    /// Why it gave no answer when it was asked last.
+    away: Option<Error>,
 }
 
-/// After so many looks in a row that never reached the vendor, and no answer before, the address is wrong: some 20 s with the
-/// pauses between them.
+/// After so many looks in a row that leave no hope, none will do better: some 20 s with the pauses between them.
 const HOPELESS: u32 = 7;
 
 /// A job that was submitted less than this long ago stands behind all that the metrics tell of.
@@ -158,12 +165,13 @@ impl Tracker {
             in_flight: 0,
             trouble: Trouble::default(),
             limiter: Leave::default(),
+            over: None,
             interrupted: false,
         }
     }
 
     /// Follows one more job; `false` if it is followed already. Add jobs in the order in which they were submitted, unless the
-    /// options say that [nobody knows it](crate::Order::Unknown).
+    /// options say that [nobody knows it](crate::Order::Unknown). Past the deadline, or if no job can be followed, it ends at once.
     pub fn add(&mut self, job: Job) -> bool {
         let lane = self.lane(&job.operation);
         let Entry::Vacant(entry) = self.keys.entry((lane, job.id.clone())) else { return false };
@@ -193,14 +201,15 @@ impl Tracker {
         true
     }
 
-    /// What to do now. Answers that have come are taken in first.
+    /// What to do now. Answers that have come are taken in first. It sends nothing and does not wait; a limiter in a file or on a
+    /// server takes the time that it takes.
     pub fn step(&mut self) -> Step {
         while let Ok(answer) = self.answers.1.try_recv() {
             self.hear(answer);
         }
         let now = self.pipeline.clock.now();
-        if self.ended.is_empty() && now >= self.deadline() {
-            self.run_out();
+        if self.ended.is_empty() {
+            self.end_next(now);
         }
         if let Some((job, outcome)) = self.ended.pop_front() {
             self.tally.end(now, &outcome);
@@ -214,8 +223,11 @@ impl Tracker {
             return self.sleep(now, self.trouble.until - now);
         }
         // One at a time tries whether the vendor is there again.
-        if self.trouble.failures > 0 && self.in_flight > 0 {
+        if self.trouble.failures > 0 && self.in_flight > 0 && self.trouble.asked >= self.trouble.last {
             return self.sleep(now, Duration::from_secs(1));
+        }
+        if now < self.limiter.until {
+            return self.sleep(now, self.limiter.until - now);
         }
         match self.wanted(now) {
             Wanted::Nothing(pause) => {
@@ -320,7 +332,8 @@ impl Tracker {
         }
         if now >= self.last_round() {
             let unasked = |open: &Open| !open.in_flight && open.asked_at < self.last_round();
-            let next = self.open.iter().find(|(_, open)| unasked(open));
+            let may_go = self.in_flight < self.pipeline.quota.calls() as usize;
+            let next = self.open.iter().find(|(_, open)| may_go && unasked(open));
             return next.map_or(Wanted::Nothing(self.options.deadline), |(key, _)| {
                 Wanted::Ask(About::Job { key: *key })
             });
@@ -336,7 +349,7 @@ impl Tracker {
                 }
                 Wanted::Nothing(Duration::from_millis(10))
             }
-            Next::Wait(pause) => Wanted::Nothing(pause),
+            Next::Wait(pause) => Wanted::Nothing(pause.max(Duration::from_millis(1))),
             // Answers that are on their way may be other ones than the schedule was told of.
             Next::Done => Wanted::Nothing(Duration::from_secs(1)),
         }
@@ -349,25 +362,26 @@ impl Tracker {
         self.limiter.waits = matches!(acquired, Ok(Acquired::RetryAfter(_)));
         match acquired {
             Ok(Acquired::Granted(permit)) => {
-                self.limiter.granted = true;
+                (self.limiter.granted, self.limiter.away) = (true, None);
                 Step::Look(self.look(about, permit, now))
             }
             Ok(Acquired::RetryAfter(wait)) => {
                 // Who is best asked may be another one then.
                 self.put_back(&about, now);
                 let wait = wait.max(Duration::from_millis(1));
+                (self.limiter.until, self.limiter.away) = (now.saturating_add(wait), None);
                 let operation = self.operation(&about).name();
                 self.pipeline.observe(&Event::WaitingForPermit { operation, class, wait });
                 self.sleep(now, wait)
             }
             Err(trouble) => {
                 self.put_back(&about, now);
+                let error = self.pipeline.no_leave(trouble, None);
                 if !self.limiter.granted {
-                    let error = self.pipeline.no_leave(trouble, None);
-                    self.give_up(&error);
+                    self.over = Some(error);
                     return self.step();
                 }
-                self.trouble.until = now.saturating_add(LIMITER_PAUSE);
+                (self.limiter.until, self.limiter.away) = (now.saturating_add(LIMITER_PAUSE), Some(error));
                 self.sleep(now, LIMITER_PAUSE)
             }
         }
@@ -393,6 +407,7 @@ impl Tracker {
             }
         };
         self.in_flight += 1;
+        self.trouble.asked = now;
         let deadline = now.saturating_add(self.pipeline.call_deadline).min(self.deadline());
         let answers = self.answers.0.clone();
         Look::new(self.pipeline.clone(), about, operation, id, attempt, permit, deadline, answers)
@@ -406,15 +421,26 @@ impl Tracker {
         &self.lanes[lane].operation
     }
 
+    fn salt(&self, about: &About) -> u64 {
+        match about {
+            About::Job { key } => self.open.get(key).map_or(0, |open| {
+                self.pipeline.status_call(&self.lanes[open.lane].operation, &open.id).salt()
+            }),
+            About::Queue { lane } => self.pipeline.metrics_call(&self.lanes[*lane].operation).salt(),
+        }
+    }
+
     /// What became of a look.
     fn hear(&mut self, answer: Answer) {
         let Answer { about, sent_at, answered_at, result } = answer;
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.weigh(&result, sent_at, answered_at);
+        self.weigh(&result, sent_at, answered_at, self.salt(&about));
         match (about, result) {
             (About::Job { key }, result) => {
-                self.schedule.observe(key, observed(&result), sent_at, answered_at);
+                let seen = observed(&result);
                 self.hear_of(key, result);
+                let seen = if self.open.contains_key(&key) { seen } else { Observed::Settled };
+                self.schedule.observe(key, seen, sent_at, answered_at);
             }
             (About::Queue { lane }, Ok(Reply::Metrics(metrics))) => self.hint(lane, &metrics, answered_at),
             (About::Queue { .. }, _) => {}
@@ -427,56 +453,60 @@ impl Tracker {
         let Some(open) = self.open.get_mut(&key) else { return };
         open.in_flight = false;
         match result {
-            Ok(Reply::Status(status)) if status.outcome().is_settled() => self.end(key, Ok(status)),
+            Ok(Reply::Status(status)) if status.outcome().is_settled() => {
+                self.lanes[open.lane].metrics = Metrics::Asked;
+                self.end(key, Ok(status));
+            }
             Ok(Reply::Status(status)) => {
                 (open.last, open.trouble) = (Some(Box::new(status)), None);
                 self.consider_metrics(key);
             }
             Ok(Reply::Metrics(_)) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => self.interrupted = true,
-            Err(error) if error.resend() == Resend::Safe && !is_in_vain => {
+            Err(error) if passes(&error, open) && !is_in_vain => {
                 let (kind, lane) = (error.kind(), open.lane);
                 open.trouble = Some(error);
                 let wait = self.trouble.until.saturating_sub(self.pipeline.clock.now());
                 let operation = self.lanes[lane].operation.name();
                 self.pipeline.observe(&Event::Retrying { operation, kind, wait });
             }
-            Err(error) if is_in_vain => self.give_up(&error),
+            Err(error) if is_in_vain => self.over = Some(error),
             Err(error) => self.end(key, Err(error)),
         }
     }
 
     /// Takes note of how well the vendor answers, and lets it rest after failures in a row.
-    fn weigh(&mut self, result: &Result<Reply, Error>, sent_at: Duration, answered_at: Duration) {
+    fn weigh(&mut self, result: &Result<Reply, Error>, sent_at: Duration, answered_at: Duration, salt: u64) {
         let trouble = &mut self.trouble;
         let error = match result {
-            Err(error) if error.resend() == Resend::Safe => error,
+            Err(error) if error.resend() == Resend::Safe || error.kind() == ErrorKind::Unauthorized => error,
             // An answer, though it may not be the one that was hoped for.
             _ => {
                 trouble.heard |= result.is_ok();
-                (trouble.failures, trouble.unheard) = (0, 0);
+                (trouble.failures, trouble.hopeless) = (0, 0);
                 return;
             }
         };
-        // A refusal holds everyone up already, by way of the limiter; and a single failure the job alone.
+        // A single failure holds up the job alone.
         let together = trouble.failures > 0 && sent_at <= trouble.last;
-        if together || [ErrorKind::Refused, ErrorKind::Interrupted].contains(&error.kind()) {
+        if together || error.kind() == ErrorKind::Interrupted {
             return;
         }
         trouble.last = answered_at;
         trouble.failures = trouble.failures.saturating_add(1);
-        trouble.unheard = if is_elsewhere(error) { trouble.unheard.saturating_add(1) } else { 0 };
+        trouble.hopeless =
+            if is_hopeless(error, trouble.heard) { trouble.hopeless.saturating_add(1) } else { 0 };
         if trouble.failures > 1 {
-            let pause = self.pipeline.retry.delay(trouble.failures - 1, self.tally.total);
+            let pause = self.pipeline.retry.delay(trouble.failures - 1, salt);
             trouble.until = answered_at.saturating_add(pause);
         }
     }
 
-    /// Will no further look do better than this one?
+    /// Will no further look do better than this one? A wrong key says so at once, unless it was right a moment ago.
     fn is_in_vain(&self, error: &Error) -> bool {
-        !self.trouble.heard
-            && (error.kind() == ErrorKind::Unauthorized
-                || self.trouble.unheard >= HOPELESS && is_elsewhere(error))
+        let trouble = &self.trouble;
+        error.kind() == ErrorKind::Unauthorized && !trouble.heard
+            || trouble.hopeless >= HOPELESS && is_hopeless(error, trouble.heard)
     }
 
     /// The queue's metrics are worth a call if they tell how many jobs stand before ours, and none of ours has been done yet.
@@ -517,34 +547,30 @@ impl Tracker {
         self.ended.push_back((job, outcome));
     }
 
-    /// No job can be followed any further.
-    fn give_up(&mut self, error: &Error) {
-        while let Some((key, _)) = self.open.first_key_value() {
-            self.end(*key, Err(error.copy()));
+    /// Ends the next open job if none can be followed any further: one a step, so that a million do not take a breath's time.
+    fn end_next(&mut self, now: Duration) {
+        let Some((key, open)) = self.open.first_key_value() else { return };
+        let (key, state) = (*key, open.last.as_ref().map_or("unknown", |status| status.state().as_str()));
+        if let Some(error) = &self.over {
+            let error = error.copy();
+            return self.end(key, Err(error));
         }
-    }
-
-    /// The deadline has passed.
-    fn run_out(&mut self) {
-        while let Some(mut entry) = self.open.first_entry() {
-            let (key, open) = (*entry.key(), entry.get_mut());
-            let state = open.last.as_ref().map_or("unknown", |status| status.state().as_str());
-            let trouble = open.trouble.take();
-            let looked = trouble
-                .as_ref()
-                .map(|t| format!("; the last look failed: {}", t.message()))
-                .unwrap_or_default();
-            let message = format!(
-                "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
-                self.options.deadline
-            );
-            let error = Error::new(ErrorKind::Deadline, Resend::Safe, message);
-            self.end(key, Err(error.with_source(trouble.map(|trouble| Box::new(trouble) as _))));
+        if now < self.deadline() {
+            return;
         }
+        let trouble = self.limiter.away.as_ref().or(open.trouble.as_ref()).map(Error::copy);
+        let looked =
+            trouble.as_ref().map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
+        let message = format!(
+            "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
+            self.options.deadline
+        );
+        let error = Error::new(ErrorKind::Deadline, Resend::Safe, message);
+        self.end(key, Err(error.with_source(trouble.map(|trouble| Box::new(trouble) as _))));
     }
 
     /// Gives up the place that the limiter keeps.
-    fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         if std::mem::take(&mut self.limiter.waits) {
             self.pipeline.limiter.leave();
         }
@@ -572,9 +598,9 @@ enum Wanted {
 fn observed(result: &Result<Reply, Error>) -> Observed {
     match result {
         Ok(Reply::Status(status)) if !status.outcome().is_settled() => Observed::Pending,
+        Ok(_) => Observed::Settled,
         Err(error) if error.kind() == ErrorKind::Refused => Observed::Refused,
-        Err(error) if error.resend() == Resend::Safe => Observed::Failed,
-        _ => Observed::Settled,
+        Err(_) => Observed::Failed,
     }
 }
 
@@ -582,7 +608,17 @@ fn schedule_lane(lane: usize) -> u16 {
     u16::try_from(lane).unwrap_or(u16::MAX)
 }
 
-/// Does it look as if this were not the vendor at all?
-fn is_elsewhere(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Transport | ErrorKind::Malformed)
+/// Is it worth asking about this job again? One answer that the keys are wrong may have been a gateway's mood.
+fn passes(error: &Error, open: &Open) -> bool {
+    let refused_before = || open.trouble.as_ref().is_some_and(|it| it.kind() == ErrorKind::Unauthorized);
+    error.resend() == Resend::Safe || error.kind() == ErrorKind::Unauthorized && !refused_before()
+}
+
+/// Does it look as if no question would be answered? As long as the vendor was never heard, because this may not be the vendor
+/// at all; later, because the keys are not good any more.
+fn is_hopeless(error: &Error, heard: bool) -> bool {
+    match error.kind() {
+        ErrorKind::Transport | ErrorKind::Malformed | ErrorKind::TimedOut => !heard,
+        kind => kind == ErrorKind::Unauthorized,
+    }
 }

@@ -47,7 +47,7 @@ impl WaitOptions {
         }
     }
 
-    /// How long the whole wait may take: every call and pause in it.
+    /// How long the whole wait may take: every call and pause in it. Of a [`Tracker`], from its making.
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
@@ -74,8 +74,9 @@ impl Default for WaitOptions {
 }
 
 impl Client {
-    /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing; only if the
-    /// first ones never reach the vendor for some 20 s does the wait end, with the error of the last.
+    /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing; only if the first
+    /// seven never reach the vendor does the wait end, with the error of the last: after some 20 s, or as long as their
+    /// time-outs take.
     ///
     /// # Errors
     /// Kind [`Deadline`](crate::ErrorKind::Deadline) if it was not settled in time, [`Interrupted`](crate::ErrorKind::Interrupted) if the
@@ -166,13 +167,15 @@ impl WaitAll {
         let until = clock.now().saturating_add(time);
         *self.cancel.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
         loop {
-            if self.cancel.asked.load(Ordering::SeqCst) || std::mem::take(&mut self.tracker.interrupted) {
+            if self.cancel.asked.load(Ordering::SeqCst) {
+                self.tracker.leave();
                 return Ok(None);
             }
             match self.tracker.step() {
                 Step::Ended(job, outcome) => return Ok(Some((job, outcome))),
                 Step::Done => return Ok(None),
                 Step::Look(look) => self.send(look),
+                Step::Sleep(_) if std::mem::take(&mut self.tracker.interrupted) => return Ok(None),
                 Step::Sleep(pause) => {
                     let left = until.saturating_sub(clock.now());
                     if left.is_zero() {
@@ -212,12 +215,12 @@ impl WaitAll {
         if self.is_alone {
             return look.send();
         }
-        let waiter = std::thread::current();
+        let wake = Wake(self.cancel.clone());
         let look = Arc::new(Mutex::new(Some(look)));
         let taken = look.clone();
         let work = Box::new(move || {
+            let _wake = wake;
             send(&taken);
-            waiter.unpark();
         });
         // A machine without a thread to spare.
         if self.tracker.pipeline().clock.spawn(work).is_err() {
@@ -267,10 +270,7 @@ impl Canceller {
     /// itself, and counts against the quota.
     pub fn cancel(&self) {
         self.0.asked.store(true, Ordering::SeqCst);
-        let waiter = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waiter) = waiter {
-            waiter.unpark();
-        }
+        self.0.wake();
     }
 
     /// Was it cancelled?
@@ -283,6 +283,24 @@ impl Canceller {
 struct Cancel {
     asked: AtomicBool,
     waiter: Mutex<Option<Thread>>,
+}
+
+impl Cancel {
+    fn wake(&self) {
+        let waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+    }
+}
+
+/// Wakes whoever waits by then, on whatever thread, even if a plugin has panicked.
+struct Wake(Arc<Cancel>);
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 fn send(look: &Mutex<Option<Look>>) {

@@ -35,6 +35,8 @@ struct State {
     sleepers: BTreeMap<(Duration, u64), Arc<Condvar>>,
     /// Those among them who wake when a thread ends, too.
     parked: Vec<(Duration, u64)>,
+    /// A thread has ended while nobody was parked: the next one who parks looks at once.
+    unseen: bool,
     next_ticket: u64,
     /// Whose turn it is, and the thread that has taken it: none yet, or a guest who does not keep it.
     running: Option<(u64, Option<ThreadId>)>,
@@ -84,7 +86,8 @@ impl VirtualClock {
     fn take_turn(&self, pause: Duration, keep: bool, parked: bool) {
         let mut state = self.state();
         let held = state.is_mine();
-        let wakes_at = state.now.saturating_add(pause);
+        let seen = !(parked && std::mem::take(&mut state.unseen));
+        let wakes_at = state.now.saturating_add(if seen { pause } else { Duration::ZERO });
         let place = state.enqueue(wakes_at);
         if parked {
             state.parked.push((wakes_at, place.0));
@@ -133,6 +136,7 @@ impl State {
     }
 
     fn wake_parked(&mut self) {
+        self.unseen |= self.parked.is_empty();
         for (wakes_at, ticket) in std::mem::take(&mut self.parked) {
             if let Some(wake) = self.sleepers.remove(&(wakes_at, ticket)) {
                 self.sleepers.insert((self.now, ticket), wake);
