@@ -46,8 +46,12 @@
  * leadId to submit), "opportunity.capture", "opportunity.update", "telephony.logcall" (needs a path_tail to submit),
  * and those that astat_config_add_operation adds.
  *
- * Keys. They are in no text that the library gives. It reads no environment variable, and prints nothing but, after a
- * bug of its own (ASTAT_E_PANIC), a line on standard error.
+ * Many jobs. An astat_batch waits for them and gives back each as it ends; an astat_tracker does the same in steps that
+ * never block, for an event loop.
+ *
+ * Keys. They are in no text that the library gives, but for the headers of an astat_look, which are there to be sent.
+ * It reads no environment variable, and prints nothing but, after a bug of its own (ASTAT_E_PANIC), a line on standard
+ * error.
  */
 
 #ifndef ACTIVITY_STATUS_H
@@ -160,6 +164,17 @@ extern "C" {
 #define ASTAT_NS_NONE UINT64_MAX
 
 /**
+ * The jobs were submitted in the order in which they are given, more or less: those asked about are the few that can
+ * have settled.
+ */
+#define ASTAT_ORDER_SUBMITTED 1
+
+/**
+ * Nobody knows in which order they were submitted: each is asked about in its turn.
+ */
+#define ASTAT_ORDER_UNKNOWN 2
+
+/**
  * Not settled: it may still change.
  */
 #define ASTAT_PENDING 1
@@ -180,6 +195,65 @@ extern "C" {
 #define ASTAT_NONE UINT64_MAX
 
 /**
+ * A job has ended: *ended is the job.
+ */
+#define ASTAT_NEXT_ENDED 1
+
+/**
+ * No job has ended within the timeout. Ask again soon, for all goes on only while somebody waits.
+ */
+#define ASTAT_NEXT_NOT_YET 2
+
+/**
+ * Every job has ended, and was given.
+ */
+#define ASTAT_NEXT_DONE 3
+
+/**
+ * Ask this: *look is a question; go on with the next step meanwhile.
+ */
+#define ASTAT_STEP_LOOK 1
+
+/**
+ * Do nothing for *sleep_ns, unless an answer comes sooner or a job is added.
+ */
+#define ASTAT_STEP_SLEEP 2
+
+/**
+ * Nothing more will be asked about a job: *ended is the job.
+ */
+#define ASTAT_STEP_ENDED 3
+
+/**
+ * Every job has ended, and was given.
+ */
+#define ASTAT_STEP_DONE 4
+
+/**
+ * Certainly not: no byte of the question was handed to the network. The call does not count.
+ */
+#define ASTAT_DELIVERY_NOT_SENT 1
+
+/**
+ * Not all of it: it may have been counted by its beginning.
+ */
+#define ASTAT_DELIVERY_PARTLY 2
+
+/**
+ * It may have arrived.
+ */
+#define ASTAT_DELIVERY_IN_DOUBT 3
+
+/**
+ * Many jobs that are waited for over the client's one quota, given back one by one as they end.
+ *
+ * One thread at a time: a second one is told so by ASTAT_E_ARGUMENT. astat_batch_cancel alone may be called at any
+ * time. Several questions are on their way at a time where the quota allows it and the answers are slow, each on a
+ * thread of the library's own, but never two about one job.
+ */
+typedef struct astat_batch astat_batch;
+
+/**
  * Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
  * they are made in, and draw on one quota.
  */
@@ -191,10 +265,31 @@ typedef struct astat_client astat_client;
 typedef struct astat_config astat_config;
 
 /**
+ * A job that nothing more will be asked about: it is settled and has a status, or cannot be followed any further and
+ * has an error. It never changes, outlives the wait, and may be used by all threads.
+ */
+typedef struct astat_ended astat_ended;
+
+/**
  * Why a function failed. It never changes, outlives the client, and may be used by all threads. No key is in any of
  * its texts.
  */
 typedef struct astat_error astat_error;
+
+/**
+ * The jobs of a wait as they were when it was asked. It never changes, outlives the wait, and may be used by all
+ * threads.
+ */
+typedef struct astat_jobs astat_jobs;
+
+/**
+ * One question that a tracker wants asked, with the limiter's leave to ask it now.
+ *
+ * Either let the client send it (astat_look_send, on a thread that may block); or ask with a client of your own: a GET
+ * of astat_look_url with every header, and astat_look_answered or astat_look_failed in the end. Both tell the
+ * tracker, which takes it in with its next step, and both use the look up. One thread at a time, and any thread.
+ */
+typedef struct astat_look astat_look;
 
 /**
  * How long the vendor's queue was. It never changes, outlives the client, and may be used by all threads.
@@ -210,6 +305,14 @@ typedef struct astat_status astat_status;
  * A job that the vendor accepted. It never changes, outlives the client, and may be used by all threads.
  */
 typedef struct astat_submitted astat_submitted;
+
+/**
+ * Follows many jobs in steps, so that an event loop can drive it: it has no thread, and no step blocks. A thread that
+ * may block has it easier with an astat_batch.
+ *
+ * One thread at a time: a second one is told so by ASTAT_E_ARGUMENT. Its looks may go to any threads.
+ */
+typedef struct astat_tracker astat_tracker;
 
 /**
  * Where a function of a plug-in says why it failed: see astat_trouble_say. It lasts as long as that one call.
@@ -288,7 +391,8 @@ typedef struct {
  *
  * Failures. A function that cannot tell returns a number that is none of its answers, and says why by
  * astat_trouble_say. The library holds no lock while it calls one. They must return: no longjmp, no C++ exception.
- * They must not call a function that blocks on a client: it fails with ASTAT_E_REENTRANT.
+ * They must not call a function that blocks on a client, or drives a batch, a tracker or a look: it fails with
+ * ASTAT_E_REENTRANT.
  */
 typedef struct {
     /**
@@ -385,7 +489,7 @@ typedef struct {
 } astat_submit_options;
 
 /**
- * How long to wait for a job, and how often to ask. Begin with ASTAT_WAIT_OPTIONS_INIT.
+ * How long to wait for jobs, and how to ask about them. Begin with ASTAT_WAIT_OPTIONS_INIT.
  */
 typedef struct {
     /**
@@ -397,14 +501,61 @@ typedef struct {
      */
     uint64_t deadline_ns;
     /**
-     * The pause between the first question and the second, in nanoseconds. ASTAT_NS_NONE is a second.
+     * How much waiting one call must be expected to end, in nanoseconds: more is fewer calls and later news.
+     * ASTAT_NS_NONE is 5 ms, which uses what the quota has; an hour is the most.
      */
-    uint64_t first_pause_ns;
+    uint64_t price_ns;
     /**
-     * The longest pause between two questions, in nanoseconds: pauses grow by half. ASTAT_NS_NONE is 15 seconds.
+     * What the order of the jobs means: ASTAT_ORDER_SUBMITTED or ASTAT_ORDER_UNKNOWN.
      */
-    uint64_t longest_pause_ns;
+    int32_t order;
+    /**
+     * 0.
+     */
+    int32_t reserved;
 } astat_wait_options;
+
+/**
+ * How far a wait for many jobs is. Begin with ASTAT_PROGRESS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_progress): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Jobs that were added.
+     */
+    uint64_t total;
+    /**
+     * Of these, the ones that are settled: succeeded or failed.
+     */
+    uint64_t settled;
+    /**
+     * Of the settled ones, those that failed.
+     */
+    uint64_t failed;
+    /**
+     * Jobs that ended with an error in place of a status: they cannot be followed, or the time ran out.
+     */
+    uint64_t errors;
+    /**
+     * Jobs that have not ended.
+     */
+    uint64_t open;
+    /**
+     * Jobs that settled in a second of late; 0 as long as fewer than two have.
+     */
+    double rate;
+    /**
+     * The likely time until all will be known, in nanoseconds. ASTAT_NS_NONE if nothing tells.
+     */
+    uint64_t remaining_ns;
+    /**
+     * One standard deviation of that, in nanoseconds. ASTAT_NS_NONE if nothing tells.
+     */
+    uint64_t uncertainty_ns;
+} astat_progress;
 
 /**
  * It did what was asked. A job that failed is an answer too: see astat_status_outcome.
@@ -417,12 +568,13 @@ typedef struct {
 #define ASTAT_E_CONFIG 1101
 
 /**
- * A pointer that must not be NULL is, a text is not UTF-8, or a struct_size makes no sense. Nothing was sent.
+ * A pointer that must not be NULL is, a text is not UTF-8, a number is none of those that it may be, or two threads use
+ * a handle that is for one at a time. Nothing was sent.
  */
 #define ASTAT_E_ARGUMENT 1102
 
 /**
- * A function of a plug-in called one that blocks on a client. Nothing was sent.
+ * A function of a plug-in called one that blocks on a client, or that drives one. Nothing was sent.
  */
 #define ASTAT_E_REENTRANT 1103
 
@@ -487,7 +639,7 @@ typedef struct {
 #define ASTAT_E_DEADLINE 1501
 
 /**
- * The wait was cut short.
+ * The wait was cut short: cancelled, or interrupted by its clock.
  */
 #define ASTAT_E_INTERRUPTED 1502
 
@@ -579,7 +731,7 @@ ASTAT_API astat_str astat_error_exception_type(const astat_error *error);
 ASTAT_API astat_str astat_error_exception_message(const astat_error *error);
 
 /**
- * The last thing the vendor said of the job, if astat_client_wait ended before its outcome; else NULL.
+ * The last thing the vendor said of the job, if a wait ended before its outcome; else NULL.
  *
  * It belongs to the error: do not free it. astat_status_ref makes it yours.
  */
@@ -671,9 +823,10 @@ ASTAT_API astat_str astat_config_key_help(size_t index);
  * and the settings that tell how slots are kept (quota, strict, submit_share) are then yours to keep. A later one
  * replaces it.
  *
- * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration
- * and all of its clients are freed or have another limiter, and at once if this function fails. Only where there is
- * no destroy to be read, because ops is NULL or its struct_size was never set, is it not called.
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+ * all of its clients and their waits are freed or have another limiter and the last call is over, and at once if this
+ * function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+ * it not called.
  *
  * ASTAT_E_ARGUMENT for an ops that is NULL or lacks a function that is required. With a limiter setting besides,
  * astat_client_new fails with ASTAT_E_CONFIG.
@@ -941,6 +1094,367 @@ ASTAT_API double astat_metrics_rate_per_minute(const astat_metrics *metrics);
  */
 ASTAT_API astat_str astat_metrics_raw(const astat_metrics *metrics);
 
+/**
+ * Ends a list of jobs, and with it its texts. NULL is nothing to do. The jobs go on.
+ */
+ASTAT_API void astat_jobs_free(astat_jobs *jobs);
+
+/**
+ * How many there are. 0 if jobs is NULL.
+ */
+ASTAT_API size_t astat_jobs_count(const astat_jobs *jobs);
+
+/**
+ * The operation of a job, such as "activity.create", by its number from 0. No text beyond the last.
+ */
+ASTAT_API astat_str astat_jobs_operation(const astat_jobs *jobs, size_t index);
+
+/**
+ * The id of a job, by its number from 0. No text beyond the last.
+ */
+ASTAT_API astat_str astat_jobs_request_id(const astat_jobs *jobs, size_t index);
+
+/**
+ * Ends what is known of a job that has ended: its texts, its status or error. NULL is nothing to do.
+ */
+ASTAT_API void astat_ended_free(astat_ended *ended);
+
+/**
+ * What was submitted, such as "activity.create".
+ */
+ASTAT_API astat_str astat_ended_operation(const astat_ended *ended);
+
+/**
+ * The job.
+ */
+ASTAT_API astat_str astat_ended_request_id(const astat_ended *ended);
+
+/**
+ * The status in which it is settled: succeeded or failed. NULL if it ended with an error.
+ *
+ * It belongs to ended: do not free it. astat_status_ref makes it yours.
+ */
+ASTAT_API const astat_status *astat_ended_status(const astat_ended *ended);
+
+/**
+ * Why it cannot be followed any further: ASTAT_E_DEADLINE if the time ran out, with its last status. NULL if it is
+ * settled.
+ *
+ * It belongs to ended: do not free it.
+ */
+ASTAT_API
+const astat_error *astat_ended_error(const astat_ended *ended);
+
+/**
+ * Begins a wait for many jobs, none so far; its deadline counts from now.
+ *
+ * options may be NULL. *out is the wait; free it with astat_batch_free. The client may be freed before it. Nothing is
+ * sent.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_new(const astat_client *client,
+                           const astat_wait_options *options,
+                           astat_batch **out,
+                           astat_error **err);
+
+/**
+ * Ends a wait at once. NULL is nothing to do. The jobs go on at the vendor's.
+ *
+ * Questions that are on their way are left to themselves: each has a thread that keeps what it needs of the client
+ * for as long as its call may take. A program that must not end before them waits until the open jobs have ended.
+ */
+ASTAT_API
+void astat_batch_free(astat_batch *batch);
+
+/**
+ * Waits for one more job. Add jobs in the order in which they were submitted, or say ASTAT_ORDER_UNKNOWN.
+ *
+ * submitted_at_unix_ns is when it was submitted, in nanoseconds since 1970 (UTC), or ASTAT_NS_NONE: worth telling for
+ * a job that was submitted a moment ago. *added is 1, or 0 if it is waited for already; added may be NULL. Nothing is
+ * sent. ASTAT_E_CONFIG for an operation or an id that cannot be one.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_add(astat_batch *batch,
+                           astat_str operation,
+                           astat_str request_id,
+                           uint64_t submitted_at_unix_ns,
+                           int32_t *added,
+                           astat_error **err);
+
+/**
+ * Waits for the next job that ends.
+ *
+ * *what is ASTAT_NEXT_ENDED, and *ended a job, to be freed with astat_ended_free; or ASTAT_NEXT_NOT_YET or
+ * ASTAT_NEXT_DONE, and *ended NULL. Each job is given once: with its status when it has settled; or with an error, if
+ * asking again would not mend it or the deadline has passed. A question that fails for a while loses nothing.
+ *
+ * It blocks for timeout_ns at the most, or without a limit but the deadline if that is ASTAT_NS_NONE.
+ * ASTAT_E_INTERRUPTED if the wait was cancelled: astat_batch_open tells what was left.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_next(astat_batch *batch,
+                            uint64_t timeout_ns,
+                            int32_t *what,
+                            astat_ended **ended,
+                            astat_error **err);
+
+/**
+ * Ends a wait: astat_batch_next returns at once with ASTAT_E_INTERRUPTED, in whichever thread it waits, now and from
+ * now on. The jobs go on at the vendor's, and what is on its way counts against the quota.
+ *
+ * Any thread may call it, while another one uses the batch too, and as often as it likes; but not a signal handler,
+ * and not after astat_batch_free. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_batch_cancel(const astat_batch *batch);
+
+/**
+ * How far it is. *out begins with ASTAT_PROGRESS_INIT, and is filled on success alone. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_progress(astat_batch *batch,
+                                astat_progress *out,
+                                astat_error **err);
+
+/**
+ * The jobs that have not ended, in the order in which they were given. *out is a list of your own; free it with
+ * astat_jobs_free. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_open(astat_batch *batch,
+                            astat_jobs **out,
+                            astat_error **err);
+
+/**
+ * The open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
+ * asked about now and then, until the deadline. *out is a list of your own; free it with astat_jobs_free. It does not
+ * block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_overdue(astat_batch *batch,
+                               astat_jobs **out,
+                               astat_error **err);
+
+/**
+ * When one job will be known: the likely time from now and one standard deviation of it, in nanoseconds.
+ * ASTAT_NS_NONE in both if nothing tells, or it has ended. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_eta(astat_batch *batch,
+                           astat_str operation,
+                           astat_str request_id,
+                           uint64_t *remaining_ns,
+                           uint64_t *uncertainty_ns,
+                           astat_error **err);
+
+/**
+ * Begins to follow jobs, none so far; the deadline of the options counts from now.
+ *
+ * options may be NULL. *out is the tracker; free it with astat_tracker_free. The client may be freed before it.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_new(const astat_client *client,
+                             const astat_wait_options *options,
+                             astat_tracker **out,
+                             astat_error **err);
+
+/**
+ * Ends a tracker. NULL is nothing to do. Its looks may still be answered and freed, and the jobs go on at the
+ * vendor's.
+ */
+ASTAT_API void astat_tracker_free(astat_tracker *tracker);
+
+/**
+ * Follows one more job. Add jobs in the order in which they were submitted, or say ASTAT_ORDER_UNKNOWN.
+ *
+ * submitted_at_unix_ns is when it was submitted, in nanoseconds since 1970 (UTC), or ASTAT_NS_NONE: worth telling for
+ * a job that was submitted a moment ago. *added is 1, or 0 if it is followed already; added may be NULL. Nothing is
+ * sent. ASTAT_E_CONFIG for an operation or an id that cannot be one.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_add(astat_tracker *tracker,
+                             astat_str operation,
+                             astat_str request_id,
+                             uint64_t submitted_at_unix_ns,
+                             int32_t *added,
+                             astat_error **err);
+
+/**
+ * What to do now: *what is one of ASTAT_STEP_*. Answers that have come are taken in first.
+ *
+ * With ASTAT_STEP_LOOK, *look is a question to ask, which has the limiter's leave to be asked now; it is yours until
+ * astat_look_send, _answered, _failed or _free. With ASTAT_STEP_ENDED, *ended is a job, to be freed with
+ * astat_ended_free; each job is given once. With ASTAT_STEP_SLEEP, *sleep_ns is how long there is nothing to do, in
+ * nanoseconds and never 0. What the step does not give is NULL, and 0.
+ *
+ * It blocks only as long as the limiter needs: a moment, but for one on a server.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_step(astat_tracker *tracker,
+                              int32_t *what,
+                              uint64_t *sleep_ns,
+                              astat_look **look,
+                              astat_ended **ended,
+                              astat_error **err);
+
+/**
+ * How far it is. *out begins with ASTAT_PROGRESS_INIT, and is filled on success alone. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_progress(astat_tracker *tracker,
+                                  astat_progress *out,
+                                  astat_error **err);
+
+/**
+ * The jobs that have not ended, in the order in which they were added. *out is a list of your own; free it with
+ * astat_jobs_free. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_open(astat_tracker *tracker,
+                              astat_jobs **out,
+                              astat_error **err);
+
+/**
+ * The open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
+ * asked about now and then, until the deadline. *out is a list of your own; free it with astat_jobs_free. It does not
+ * block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_overdue(astat_tracker *tracker,
+                                 astat_jobs **out,
+                                 astat_error **err);
+
+/**
+ * When one job will be known: the likely time from now and one standard deviation of it, in nanoseconds.
+ * ASTAT_NS_NONE in both if nothing tells, or it has ended. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_eta(astat_tracker *tracker,
+                             astat_str operation,
+                             astat_str request_id,
+                             uint64_t *remaining_ns,
+                             uint64_t *uncertainty_ns,
+                             astat_error **err);
+
+/**
+ * Drops a question. Unless it was used up, it has failed: it may have been sent, for all the limiter knows, and is
+ * asked again later. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_look_free(astat_look *look);
+
+/**
+ * The job that is asked about. No text if the question is how long the operation's queue is.
+ */
+ASTAT_API astat_str astat_look_request_id(const astat_look *look);
+
+/**
+ * The URL to get. It holds no key.
+ */
+ASTAT_API astat_str astat_look_url(const astat_look *look);
+
+/**
+ * How many headers to send. Redirects must not be followed: they would carry the API key to another host.
+ */
+ASTAT_API size_t astat_look_header_count(const astat_look *look);
+
+/**
+ * The name of a header, in lower case, by its number from 0. No text beyond the last.
+ */
+ASTAT_API astat_str astat_look_header_name(const astat_look *look, size_t index);
+
+/**
+ * The value of a header, by its number from 0: for one of them, the API key. It is wiped from memory with the look. No
+ * text beyond the last.
+ */
+ASTAT_API
+astat_str astat_look_header_value(const astat_look *look,
+                                  size_t index);
+
+/**
+ * How long the exchange may take from now at the most, in nanoseconds. 0 if its time is over: it has failed then. 0 if
+ * look is NULL.
+ */
+ASTAT_API
+uint64_t astat_look_time_left_ns(const astat_look *look);
+
+/**
+ * Asks by the client's own transport, and tells the tracker. It blocks until there is an answer, or the call's time is
+ * over, and does not fail by what the vendor answers: the tracker's next step tells that.
+ *
+ * The look is used up, whatever is returned.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_look_send(astat_look *look,
+                           astat_error **err);
+
+/**
+ * The head of the answer has just arrived at a client of your own. Optional: the quota's slot is free the sooner for
+ * it. The look goes on, and astat_look_answered gets the head once more.
+ *
+ * http_status and headers are as they came; a header that is not UTF-8 is left out. ASTAT_E_ARGUMENT for an
+ * http_status outside 100 to 999.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_look_head_arrived(astat_look *look,
+                                   int32_t http_status,
+                                   const astat_pair *headers,
+                                   size_t header_count,
+                                   astat_error **err);
+
+/**
+ * The whole answer has arrived at a client of your own, whatever its status: tells the tracker.
+ *
+ * http_status and headers are as they came; a header that is not UTF-8 is left out. body is body_len bytes, all of
+ * them, without a transfer coding; the library copies them. ASTAT_E_ARGUMENT for an http_status outside 100 to 999:
+ * the question then counts as dropped.
+ *
+ * The look is used up, whatever is returned.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_look_answered(astat_look *look,
+                               int32_t http_status,
+                               const astat_pair *headers,
+                               size_t header_count,
+                               const void *body,
+                               size_t body_len,
+                               astat_error **err);
+
+/**
+ * No whole answer came to a client of your own: tells the tracker, which asks again later.
+ *
+ * delivery is one of ASTAT_DELIVERY_*; say ASTAT_DELIVERY_NOT_SENT only if that is certain. why is
+ * ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, or ASTAT_E_MALFORMED (cut off, too large, not
+ * HTTP). message is a phrase without a full stop, for people; it must hold no URL and no key. ASTAT_E_ARGUMENT for
+ * another delivery or why: the question then counts as dropped.
+ *
+ * The look is used up, whatever is returned.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_look_failed(astat_look *look,
+                             int32_t delivery,
+                             astat_code why,
+                             astat_str message,
+                             astat_error **err);
+
 /** A text of which the bytes and their number are known. */
 ASTAT_INLINE astat_str astat_text(const char *ptr, size_t len)
 {
@@ -960,7 +1474,8 @@ ASTAT_INLINE astat_str astat_cstr(const char *text)
 #define ASTAT_LIT(text) astat_text("" text, sizeof(text) - 1)
 
 /** Options as if none were given: astat_wait_options options = ASTAT_WAIT_OPTIONS_INIT; */
-#define ASTAT_WAIT_OPTIONS_INIT {sizeof(astat_wait_options), ASTAT_NS_NONE, ASTAT_NS_NONE, ASTAT_NS_NONE}
+#define ASTAT_WAIT_OPTIONS_INIT \
+    {sizeof(astat_wait_options), ASTAT_NS_NONE, ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, 0}
 
 /** Options as if none were given: astat_submit_options options = ASTAT_SUBMIT_OPTIONS_INIT; */
 #define ASTAT_SUBMIT_OPTIONS_INIT {sizeof(astat_submit_options), NULL, 0, {NULL, 0}}
@@ -968,6 +1483,9 @@ ASTAT_INLINE astat_str astat_cstr(const char *text)
 /** A snapshot to be filled: astat_snapshot snapshot = ASTAT_SNAPSHOT_INIT; */
 #define ASTAT_SNAPSHOT_INIT \
     {sizeof(astat_snapshot), ASTAT_NONE, ASTAT_NONE, ASTAT_NS_NONE, ASTAT_NONE, ASTAT_NONE}
+
+/** Progress to be filled: astat_progress progress = ASTAT_PROGRESS_INIT; */
+#define ASTAT_PROGRESS_INIT {sizeof(astat_progress), 0, 0, 0, 0, 0, 0, ASTAT_NS_NONE, ASTAT_NS_NONE}
 
 /** A limiter that has no function yet: astat_limiter_ops ops = ASTAT_LIMITER_OPS_INIT; */
 #define ASTAT_LIMITER_OPS_INIT {sizeof(astat_limiter_ops), NULL, NULL, NULL, NULL, NULL}

@@ -11,16 +11,22 @@
 /* The exit codes are those of the command line. */
 enum { ALL_ANSWERED = 0, SOME_FAILED = 1, WRONG_INPUT = 2, TOO_LATE = 3, NO_ANSWER = 4 };
 
-/* Says what went wrong, ends the error, and returns the exit code for it. */
-static inline int report(astat_error *error)
+/* Says what went wrong, and returns the exit code for it. */
+static inline int show_error(const astat_error *error)
 {
-    int exit_code = NO_ANSWER;
+    fprintf(stderr, "%s\n", astat_error_message(error).ptr);
     switch (astat_error_code(error)) {
     case ASTAT_E_CONFIG:
-    case ASTAT_E_ARGUMENT: exit_code = WRONG_INPUT; break;
-    case ASTAT_E_DEADLINE: exit_code = TOO_LATE; break;
+    case ASTAT_E_ARGUMENT: return WRONG_INPUT;
+    case ASTAT_E_DEADLINE: return TOO_LATE;
     }
-    fprintf(stderr, "%s\n", astat_error_message(error).ptr);
+    return NO_ANSWER;
+}
+
+/* The same, and ends the error. */
+static inline int report(astat_error *error)
+{
+    const int exit_code = show_error(error);
     astat_error_free(error);
     return exit_code;
 }
@@ -66,6 +72,13 @@ static inline int show(const astat_status *status)
     if (astat_status_created_id(status).ptr)
         printf("    created %s\n", astat_status_created_id(status).ptr);
     return astat_status_outcome(status) == ASTAT_FAILED ? SOME_FAILED : ALL_ANSWERED;
+}
+
+/* Prints how one of many jobs ended, and returns the exit code for it. */
+static inline int show_end(const astat_ended *ended)
+{
+    const astat_error *error = astat_ended_error(ended);
+    return error ? show_error(error) : show(astat_ended_status(ended));
 }
 
 #endif

@@ -18,9 +18,23 @@ using Client = std::unique_ptr<astat_client, Freed<astat_client_free>>;
 using Submitted = std::unique_ptr<astat_submitted, Freed<astat_submitted_free>>;
 using Status = std::unique_ptr<astat_status, Freed<astat_status_free>>;
 using Error = std::unique_ptr<astat_error, Freed<astat_error_free>>;
+using Ended = std::unique_ptr<astat_ended, Freed<astat_ended_free>>;
+using Batch = std::unique_ptr<astat_batch, Freed<astat_batch_free>>;
+using Tracker = std::unique_ptr<astat_tracker, Freed<astat_tracker_free>>;
+using Look = std::unique_ptr<astat_look, Freed<astat_look_free>>;
 
 // The exit codes are those of the command line.
 enum ExitCode { all_answered = 0, some_failed = 1, wrong_input = 2, too_late = 3, no_answer = 4 };
+
+inline ExitCode exit_code_of(astat_code code)
+{
+    switch (code) {
+    case ASTAT_E_CONFIG:
+    case ASTAT_E_ARGUMENT: return wrong_input;
+    case ASTAT_E_DEADLINE: return too_late;
+    default: return no_answer;
+    }
+}
 
 inline std::string_view view(astat_str text) { return {text.ptr ? text.ptr : "", text.len}; }
 
@@ -33,15 +47,7 @@ struct Failure : std::runtime_error {
     {
     }
 
-    ExitCode exit_code() const
-    {
-        switch (code) {
-        case ASTAT_E_CONFIG:
-        case ASTAT_E_ARGUMENT: return wrong_input;
-        case ASTAT_E_DEADLINE: return too_late;
-        default: return no_answer;
-        }
-    }
+    ExitCode exit_code() const { return exit_code_of(code); }
 
     astat_code code;
     std::string_view resend; // a text that lives as long as the program
@@ -84,13 +90,24 @@ inline Client client_from_environment()
 }
 
 // Prints a status as one line, and returns the exit code for it.
-inline ExitCode show(const Status &status)
+inline ExitCode show(const astat_status *status)
 {
-    std::cout << view(astat_status_request_id(status.get())) << "  "
-              << view(astat_status_outcome_name(status.get())) << "  "
-              << view(astat_status_state(status.get())) << ": " << view(astat_status_reason(status.get()))
+    std::cout << view(astat_status_request_id(status)) << "  "
+              << view(astat_status_outcome_name(status)) << "  "
+              << view(astat_status_state(status)) << ": " << view(astat_status_reason(status))
               << "\n";
-    if (const auto created = astat_status_created_id(status.get()); created.ptr)
+    if (const auto created = astat_status_created_id(status); created.ptr)
         std::cout << "    created " << view(created) << "\n";
-    return astat_status_outcome(status.get()) == ASTAT_FAILED ? some_failed : all_answered;
+    return astat_status_outcome(status) == ASTAT_FAILED ? some_failed : all_answered;
+}
+
+inline ExitCode show(const Status &status) { return show(status.get()); }
+
+// Prints how one of many jobs ended, and returns the exit code for it.
+inline ExitCode show(const Ended &ended)
+{
+    const auto error = astat_ended_error(ended.get());
+    if (!error) return show(astat_ended_status(ended.get()));
+    std::cerr << view(astat_error_message(error)) << "\n";
+    return exit_code_of(astat_error_code(error));
 }

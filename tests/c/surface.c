@@ -1325,6 +1325,18 @@ static void a_batch(void)
         astat_submitted_free(submitted[i]);
 }
 
+/* A wait that was cancelled says so. */
+static void *next_in_a_thread(void *argument)
+{
+    astat_ended *ended = STALE(astat_ended);
+    astat_error *error = NULL;
+    int32_t what = 7;
+    FAILS(ASTAT_E_INTERRUPTED,
+          astat_batch_next((astat_batch *)argument, 20000 * MS, &what, &ended, &error), ended, error);
+    CHECK(what == 0);
+    return NULL;
+}
+
 /* Nothing within the timeout, and then the deadline. */
 static void a_batch_that_waits(const astat_client *client)
 {
@@ -1353,19 +1365,10 @@ static void a_batch_that_waits(const astat_client *client)
     astat_ended_free(ended);
     CHECK(next(batch, ASTAT_NS_NONE, &ended) == ASTAT_NEXT_DONE);
     CHECK(progress_of(batch).errors == 1);
+    astat_batch_cancel(batch);
+    next_in_a_thread(batch); /* cancelled is cancelled, though there was nothing left */
     astat_batch_free(batch);
     astat_submitted_free(submitted);
-}
-
-static void *next_in_a_thread(void *argument)
-{
-    astat_ended *ended = STALE(astat_ended);
-    astat_error *error = NULL;
-    int32_t what = 7;
-    FAILS(ASTAT_E_INTERRUPTED,
-          astat_batch_next((astat_batch *)argument, 20000 * MS, &what, &ended, &error), ended, error);
-    CHECK(what == 0);
-    return NULL;
 }
 
 /* While one thread waits, a second one can only cancel. */
@@ -1577,6 +1580,19 @@ static void a_tracker_by_own_answers(void)
     CHECK(astat_tracker_add(tracker, ACTIVITY, id, unix_now(), NULL, NULL) == ASTAT_OK);
     CHECK(astat_tracker_eta(tracker, ACTIVITY, id, &remaining, &uncertainty, NULL) == ASTAT_OK);
     CHECK(remaining == ASTAT_NS_NONE && uncertainty == ASTAT_NS_NONE);
+    { /* Nothing is asked for by a step that has no place for it. */
+        uint64_t sleep_ns = 0;
+        int32_t what = 0;
+        int turns;
+        for (turns = 0; turns < 50; turns++) {
+            CHECK(astat_tracker_step(tracker, NULL, &sleep_ns, &look, &ended, NULL) == ASTAT_E_ARGUMENT);
+            CHECK(astat_tracker_step(tracker, &what, NULL, &look, &ended, NULL) == ASTAT_E_ARGUMENT);
+            CHECK(astat_tracker_step(tracker, &what, &sleep_ns, NULL, &ended, NULL) == ASTAT_E_ARGUMENT);
+            CHECK(astat_tracker_step(tracker, &what, &sleep_ns, &look, NULL, NULL) == ASTAT_E_ARGUMENT);
+            nap(20 * MS);
+        }
+        CHECK(plug.acquired == 0);
+    }
     look = next_look(tracker);
     a_look_at(look, id);
     CHECK(plug.acquired == 1 && plug.settled == 0 && plug.last_class == ASTAT_CLASS_POLL);
@@ -1823,7 +1839,6 @@ static void null_in_a_wait(const astat_client *client)
     FAILS(ASTAT_E_ARGUMENT, astat_tracker_open(tracker, NULL, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_tracker_overdue(tracker, NULL, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_tracker_eta(tracker, ACTIVITY, id, NULL, &two, &error), NULL, error);
-    /* None of these lost its look. */
     astat_look_free(next_look(tracker));
     astat_batch_free(batch);
     astat_tracker_free(tracker);

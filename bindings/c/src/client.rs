@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of};
 use std::time::Duration;
 
-use activity_status::{Client, Operation, RequestId, Submission, WaitOptions};
+use activity_status::{Client, Job, Operation, Order, RequestId, Submission, WaitOptions};
 
 use crate::code::astat_code;
 use crate::config::astat_config;
@@ -19,9 +19,8 @@ use crate::{guard, handle, limiter};
 /// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
 /// they are made in, and draw on one quota.
 pub struct astat_client {
-    client: Client,
-    /// Those of the configuration; a later one replaces an earlier or a known one of the same name.
-    operations: Vec<Operation>,
+    pub(crate) client: Client,
+    pub(crate) operations: Operations,
 }
 
 /// A time in nanoseconds that is not given: the default.
@@ -51,7 +50,7 @@ pub struct astat_submit_options {
     pub path_tail: astat_str,
 }
 
-/// How long to wait for a job, and how often to ask. Begin with ASTAT_WAIT_OPTIONS_INIT.
+/// How long to wait for jobs, and how to ask about them. Begin with ASTAT_WAIT_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct astat_wait_options {
@@ -59,11 +58,20 @@ pub struct astat_wait_options {
     pub struct_size: usize,
     /// How long the whole wait may take, in nanoseconds. ASTAT_NS_NONE is an hour.
     pub deadline_ns: u64,
-    /// The pause between the first question and the second, in nanoseconds. ASTAT_NS_NONE is a second.
-    pub first_pause_ns: u64,
-    /// The longest pause between two questions, in nanoseconds: pauses grow by half. ASTAT_NS_NONE is 15 seconds.
-    pub longest_pause_ns: u64,
+    /// How much waiting one call must be expected to end, in nanoseconds: more is fewer calls and later news.
+    /// ASTAT_NS_NONE is 5 ms, which uses what the quota has; an hour is the most.
+    pub price_ns: u64,
+    /// What the order of the jobs means: ASTAT_ORDER_SUBMITTED or ASTAT_ORDER_UNKNOWN.
+    pub order: i32,
+    /// 0.
+    pub reserved: i32,
 }
+
+/// The jobs were submitted in the order in which they are given, more or less: those asked about are the few that can
+/// have settled.
+pub const ASTAT_ORDER_SUBMITTED: i32 = 1;
+/// Nobody knows in which order they were submitted: each is asked about in its turn.
+pub const ASTAT_ORDER_UNKNOWN: i32 = 2;
 
 /// Makes a client of a configuration, which it copies. No connection is made yet.
 ///
@@ -88,7 +96,7 @@ pub unsafe extern "C" fn astat_client_new(
                 }
                 Some(limiter) => config.settings.builder()?.limiter(limiter.clone()),
             };
-            Ok(astat_client { client: builder.build()?, operations: config.operations.clone() })
+            Ok(astat_client { client: builder.build()?, operations: Operations(config.operations.clone()) })
         })
     }
 }
@@ -132,7 +140,7 @@ pub unsafe extern "C" fn astat_client_submit(
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
-            let operation = client.operation(operation.read("operation")?)?;
+            let operation = client.operations.named(operation)?;
             let options = options::read(options)?;
             let submission = options.applied(Submission::from(body.read("body")?))?;
             let submitted = client.client.submit(&operation, submission);
@@ -160,7 +168,7 @@ pub unsafe extern "C" fn astat_client_status(
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
-            let operation = client.operation(operation.read("operation")?)?;
+            let operation = client.operations.named(operation)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
             let status = client.client.status(&operation, &id);
             status
@@ -190,9 +198,9 @@ pub unsafe extern "C" fn astat_client_wait(
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
-            let operation = client.operation(operation.read("operation")?)?;
+            let operation = client.operations.named(operation)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
-            let options = options::read(options)?.given();
+            let options = options::read(options)?.given()?;
             let status = client.client.wait(&operation, &id, &options);
             status
                 .map(|status| astat_status::new(&status, &operation))
@@ -216,7 +224,7 @@ pub unsafe extern "C" fn astat_client_metrics(
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
-            let operation = client.operation(operation.read("operation")?)?;
+            let operation = client.operations.named(operation)?;
             let metrics = client.client.metrics(&operation);
             metrics.map(astat_metrics::from).map_err(|error| Failure::of(&error, &operation))
         })
@@ -251,21 +259,77 @@ pub(crate) fn ns(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(ASTAT_NS_NONE - 1)
 }
 
+/// A time that C gives, unless it is ASTAT_NS_NONE.
+pub(crate) fn time(ns: u64) -> Option<Duration> {
+    (ns != ASTAT_NS_NONE).then(|| Duration::from_nanos(ns))
+}
+
 /// Borrows a client for a call that may block.
 ///
 /// # Safety
 /// As [`handle::lend`].
-unsafe fn lend<'a>(client: *const astat_client) -> Result<&'a astat_client, Failure> {
+pub(crate) unsafe fn lend<'a>(client: *const astat_client) -> Result<&'a astat_client, Failure> {
     limiter::outside()?;
     // SAFETY: the caller's promise is ours.
     unsafe { handle::lend(client, "client") }
 }
 
-impl astat_client {
-    fn operation(&self, name: &str) -> Result<Operation, Failure> {
-        match self.operations.iter().rfind(|it| it.name() == name) {
+/// Those of the configuration; a later one replaces an earlier or a known one of the same name.
+#[derive(Clone, Default)]
+pub(crate) struct Operations(Vec<Operation>);
+
+impl Operations {
+    /// The operation of this name.
+    ///
+    /// # Safety
+    /// As [`astat_str::read`].
+    unsafe fn named(&self, name: astat_str) -> Result<Operation, Failure> {
+        // SAFETY: the caller's promise is ours.
+        let name = unsafe { name.read("operation") }?;
+        match self.0.iter().rfind(|it| it.name() == name) {
             Some(own) => Ok(own.clone()),
             None => Ok(name.parse()?),
+        }
+    }
+
+    /// The job of these names.
+    ///
+    /// # Safety
+    /// As [`astat_str::read`].
+    pub(crate) unsafe fn job(
+        &self,
+        operation: astat_str,
+        request_id: astat_str,
+        submitted_at_unix_ns: u64,
+    ) -> Result<Job, Failure> {
+        // SAFETY: the caller's promise is ours.
+        let (operation, id) = unsafe { (self.named(operation)?, request_id.read("request_id")?) };
+        let job = Job::new(operation, RequestId::new(id)?);
+        Ok(match time(submitted_at_unix_ns) {
+            Some(since_epoch) => job.submitted_at(since_epoch),
+            None => job,
+        })
+    }
+}
+
+impl astat_pair {
+    /// The pairs that C gives as an array.
+    ///
+    /// # Safety
+    /// `pairs` points to `count` pairs that stay as they are for as long as the call lasts.
+    pub(crate) unsafe fn list<'a>(
+        pairs: *const astat_pair,
+        count: usize,
+        name: &str,
+    ) -> Result<&'a [astat_pair], Failure> {
+        match (pairs.is_null(), count) {
+            (_, 0) => Ok(&[]),
+            (true, _) => Err(Failure::argument(&format!("{name} is NULL, but their number is not 0"))),
+            (_, count) if count > isize::MAX as usize / size_of::<Self>() => {
+                Err(Failure::argument(&format!("{name} are more than memory holds")))
+            }
+            // SAFETY: it is not NULL, the caller says that there are so many, and their size is in bounds.
+            _ => Ok(unsafe { std::slice::from_raw_parts(pairs, count) }),
         }
     }
 }
@@ -274,20 +338,14 @@ impl astat_submit_options {
     /// # Safety
     /// The pairs are there, and the texts too.
     unsafe fn applied<'a>(&self, mut submission: Submission<'a>) -> Result<Submission<'a>, Failure> {
-        if self.query.is_null() && self.query_count != 0 {
-            return Err(Failure::argument("query is NULL, but query_count is not 0"));
-        }
-        for i in 0..self.query_count {
-            // SAFETY: the caller says that there are so many pairs.
-            let (name, value) = unsafe {
-                let pair = self.query.add(i).read();
-                (pair.name.read("query name")?, pair.value.read("query value")?)
-            };
-            submission = submission.query(name, value);
-        }
-        // SAFETY: the caller says that the text is there.
-        if let Some(tail) = unsafe { self.path_tail.read_if_any("path_tail") }? {
-            submission = submission.path_tail(tail);
+        // SAFETY: the caller says that the pairs and the texts are there.
+        unsafe {
+            for pair in astat_pair::list(self.query, self.query_count, "query")? {
+                submission = submission.query(pair.name.read("query name")?, pair.value.read("query value")?);
+            }
+            if let Some(tail) = self.path_tail.read_if_any("path_tail")? {
+                submission = submission.path_tail(tail);
+            }
         }
         Ok(submission)
     }
@@ -307,32 +365,36 @@ unsafe impl Options for astat_submit_options {
 }
 
 impl astat_wait_options {
-    fn given(&self) -> WaitOptions {
-        let given = |ns| (ns != ASTAT_NS_NONE).then(|| Duration::from_nanos(ns));
-        let mut options = WaitOptions::new();
-        if let Some(deadline) = given(self.deadline_ns) {
+    pub(crate) fn given(&self) -> Result<WaitOptions, Failure> {
+        let wrong = |what: &str| Err(Failure::argument(&format!("astat_wait_options: {what}")));
+        let order = match (self.order, self.reserved) {
+            (_, reserved) if reserved != 0 => return wrong("reserved is not 0"),
+            (ASTAT_ORDER_SUBMITTED, _) => Order::Submitted,
+            (ASTAT_ORDER_UNKNOWN, _) => Order::Unknown,
+            (order, _) => return wrong(&format!("order is {order}, which is none")),
+        };
+        let mut options = WaitOptions::new().order(order);
+        if let Some(deadline) = time(self.deadline_ns) {
             options = options.deadline(deadline);
         }
-        if let Some(pause) = given(self.first_pause_ns) {
-            options = options.first_pause(pause);
+        if let Some(price) = time(self.price_ns) {
+            options = options.price(price);
         }
-        if let Some(pause) = given(self.longest_pause_ns) {
-            options = options.longest_pause(pause);
-        }
-        options
+        Ok(options)
     }
 }
 
 // SAFETY: `repr(C)`, the size first, and all else numbers.
 unsafe impl Options for astat_wait_options {
     const NAME: &'static str = "astat_wait_options";
-    const ENDS: &'static [usize] =
-        &[offset_of!(Self, first_pause_ns), offset_of!(Self, longest_pause_ns), size_of::<Self>()];
+    // Without its last member the struct would end in bytes that nobody sets: it counts with the one before.
+    const ENDS: &'static [usize] = &[offset_of!(Self, price_ns), offset_of!(Self, order), size_of::<Self>()];
     const DEFAULT: Self = astat_wait_options {
         struct_size: size_of::<Self>(),
         deadline_ns: ASTAT_NS_NONE,
-        first_pause_ns: ASTAT_NS_NONE,
-        longest_pause_ns: ASTAT_NS_NONE,
+        price_ns: ASTAT_NS_NONE,
+        order: ASTAT_ORDER_SUBMITTED,
+        reserved: 0,
     };
 }
 
@@ -358,7 +420,7 @@ mod tests {
         };
         let keys = Credentials::new("k").and_then(|keys| keys.with_submit_keys("a", "s")).unwrap();
         let client = Client::builder(Endpoint::INDIA, keys).transport(transport).clock(VirtualClock::new());
-        handle::give(astat_client { client: client.build().unwrap(), operations: Vec::new() })
+        handle::give(astat_client { client: client.build().unwrap(), operations: Operations::default() })
     }
 
     fn text(text: &'static std::ffi::CStr) -> astat_str {
@@ -427,25 +489,34 @@ mod tests {
 
     #[test]
     fn wait_options_are_obeyed() {
-        let client = client(|| Ok(r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#));
-        let options = astat_wait_options {
-            deadline_ns: 60_000_000_000,
-            first_pause_ns: 7_000_000_000,
-            longest_pause_ns: 7_000_000_000,
-            ..astat_wait_options::DEFAULT
+        let looks = |price_ns, order| {
+            let client = client(|| Ok(r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#));
+            let options = astat_wait_options {
+                deadline_ns: 60_000_000_000,
+                price_ns,
+                order,
+                ..astat_wait_options::DEFAULT
+            };
+            let (mut out, mut err) = (null_mut(), null_mut());
+            // SAFETY: all handles are alive, and each is freed once.
+            unsafe {
+                let (operation, id) = (text(c"activity.create"), text(c"1"));
+                let code = astat_client_wait(client, operation, id, &options, &mut out, &mut err);
+                assert_eq!(code, ASTAT_E_DEADLINE);
+                let last = error::astat_error_last_status(err);
+                assert_eq!(status::astat_status_outcome(last), status::ASTAT_PENDING);
+                let attempts = error::astat_error_attempts(err);
+                error::astat_error_free(err);
+                astat_client_free(client);
+                attempts
+            }
         };
-        let (mut out, mut err) = (null_mut(), null_mut());
-        // SAFETY: all handles are alive, and each is freed once.
-        unsafe {
-            let code =
-                astat_client_wait(client, text(c"activity.create"), text(c"1"), &options, &mut out, &mut err);
-            assert_eq!(code, ASTAT_E_DEADLINE);
-            // At 0, 7, 14 … 56 s, and a last look at 59 s.
-            assert_eq!(error::astat_error_attempts(err), 10);
-            let last = error::astat_error_last_status(err);
-            assert_eq!(status::astat_status_outcome(last), status::ASTAT_PENDING);
-            error::astat_error_free(err);
-            astat_client_free(client);
-        }
+        let usual = looks(ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED);
+        assert_eq!(looks(5_000_000, ASTAT_ORDER_SUBMITTED), usual);
+        let dear = looks(1_000_000_000, ASTAT_ORDER_SUBMITTED);
+        assert!(dear > 1 && dear < usual / 2, "{dear} of {usual}");
+        let in_turn = looks(ASTAT_NS_NONE, ASTAT_ORDER_UNKNOWN);
+        assert!(in_turn > usual, "{in_turn}, and {usual} by the price");
+        assert_eq!(looks(1_000_000_000, ASTAT_ORDER_UNKNOWN), in_turn);
     }
 }

@@ -15,9 +15,10 @@ pub const ASTAT_OK: astat_code = 0;
 
 /// Bad input or settings. Nothing was sent.
 pub const ASTAT_E_CONFIG: astat_code = 1101;
-/// A pointer that must not be NULL is, a text is not UTF-8, or a struct_size makes no sense. Nothing was sent.
+/// A pointer that must not be NULL is, a text is not UTF-8, a number is none of those that it may be, or two threads use
+/// a handle that is for one at a time. Nothing was sent.
 pub const ASTAT_E_ARGUMENT: astat_code = 1102;
-/// A function of a plug-in called one that blocks on a client. Nothing was sent.
+/// A function of a plug-in called one that blocks on a client, or that drives one. Nothing was sent.
 pub const ASTAT_E_REENTRANT: astat_code = 1103;
 
 /// No connection, or it broke.
@@ -47,7 +48,7 @@ pub const ASTAT_E_LEDGER: astat_code = 1402;
 
 /// The deadline passed first.
 pub const ASTAT_E_DEADLINE: astat_code = 1501;
-/// The wait was cut short.
+/// The wait was cut short: cancelled, or interrupted by its clock.
 pub const ASTAT_E_INTERRUPTED: astat_code = 1502;
 
 /// A bug in the library, caught at its border. Whether anything was sent is not known. The client stays usable.

@@ -7,8 +7,8 @@ use activity_status::{Error, Operation, RequestId, Resend};
 use serde_json::Value;
 
 use crate::code::{
-    self, ASTAT_E_ARGUMENT, ASTAT_E_CONFIG, ASTAT_E_LIMITER, ASTAT_E_PANIC, ASTAT_E_REENTRANT, ASTAT_OK,
-    astat_code,
+    self, ASTAT_E_ARGUMENT, ASTAT_E_CONFIG, ASTAT_E_INTERRUPTED, ASTAT_E_LIMITER, ASTAT_E_PANIC,
+    ASTAT_E_REENTRANT, ASTAT_OK, astat_code,
 };
 use crate::status::astat_status;
 use crate::text::{Text, astat_str};
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn astat_error_exception_message(error: *const astat_error
     unsafe { guard::get(error, astat_str::NONE, |it| it.exception_message.view()) }
 }
 
-/// The last thing the vendor said of the job, if astat_client_wait ended before its outcome; else NULL.
+/// The last thing the vendor said of the job, if a wait ended before its outcome; else NULL.
 ///
 /// It belongs to the error: do not free it. astat_status_ref makes it yours.
 #[unsafe(no_mangle)]
@@ -185,6 +185,11 @@ impl Failure {
         Failure::ours(ASTAT_E_PANIC, "panic", &message, Resend::MayDuplicate)
     }
 
+    /// A wait that was cut short.
+    pub(crate) fn interrupted(message: &str) -> Self {
+        Failure::ours(ASTAT_E_INTERRUPTED, "interrupted", message, Resend::Safe)
+    }
+
     /// An error of a call for this operation.
     pub(crate) fn of(error: &Error, operation: &Operation) -> Self {
         let last_status = error.last_status().map(|it| Arc::new(astat_status::new(it, operation)));
@@ -194,6 +199,11 @@ impl Failure {
     /// The code that the function returns.
     pub(crate) fn code(&self) -> astat_code {
         self.0.code
+    }
+
+    /// The error, to be kept.
+    pub(crate) fn keep(self) -> Arc<astat_error> {
+        self.0
     }
 
     /// Makes C the owner.

@@ -1,13 +1,14 @@
 //! No panic crosses the border: unwinding into C would end the program, or worse.
 //!
-//! Nothing is left half-changed by one: handles never change, and a configuration changes in steps that cannot panic.
+//! Nothing is left half-changed by one: most handles never change, a configuration changes in steps that cannot panic,
+//! and a batch or a tracker goes on where the core left it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::code::{ASTAT_OK, astat_code};
 use crate::error::{Failure, astat_error};
-use crate::handle::{self, Shared};
+use crate::handle::{self, Owned, Shared};
 
 /// Runs a function that may fail and has a result.
 ///
@@ -18,14 +19,36 @@ pub(crate) unsafe fn call<T: Shared>(
     err: *mut *mut astat_error,
     body: impl FnOnce() -> Result<T, Failure>,
 ) -> astat_code {
+    // SAFETY: the caller's promise is ours.
+    unsafe { make(out, err, || body().map(handle::give)) }
+}
+
+/// The same for a handle with one owner.
+///
+/// # Safety
+/// As [`call`].
+pub(crate) unsafe fn call_owned<T: Owned>(
+    out: *mut *mut T,
+    err: *mut *mut astat_error,
+    body: impl FnOnce() -> Result<T, Failure>,
+) -> astat_code {
+    // SAFETY: the caller's promise is ours.
+    unsafe { make(out, err, || body().map(handle::give_owned)) }
+}
+
+/// # Safety
+/// As [`call`].
+unsafe fn make<T>(
+    out: *mut *mut T,
+    err: *mut *mut astat_error,
+    body: impl FnOnce() -> Result<*mut T, Failure>,
+) -> astat_code {
     // SAFETY: the caller's promise is ours. `out` is written on success alone, after it was checked.
     unsafe {
         put(out, std::ptr::null_mut());
         change(err, || {
-            if out.is_null() {
-                return Err(Failure::argument("out is NULL"));
-            }
-            *out = handle::give(body()?);
+            there(out, "out")?;
+            *out = body()?;
             Ok(())
         })
     }
@@ -58,7 +81,11 @@ pub(crate) unsafe fn change(
 ///
 /// # Safety
 /// `handle` is NULL or one that is not freed yet.
-pub(crate) unsafe fn get<T: Shared, R: Copy>(handle: *const T, none: R, body: impl FnOnce(&T) -> R) -> R {
+pub(crate) unsafe fn get<T: Send + Sync, R: Copy>(
+    handle: *const T,
+    none: R,
+    body: impl FnOnce(&T) -> R,
+) -> R {
     // SAFETY: the caller's promise is ours.
     let Some(it) = (unsafe { handle.as_ref() }) else { return none };
     quiet(none, || body(it))
@@ -72,13 +99,20 @@ pub(crate) fn quiet<R>(none: R, body: impl FnOnce() -> R) -> R {
     })
 }
 
+/// Empties a place for a result.
+///
 /// # Safety
 /// `place` is NULL or may be written.
-unsafe fn put<T>(place: *mut T, value: T) {
+pub(crate) unsafe fn put<T>(place: *mut T, value: T) {
     if !place.is_null() {
         // SAFETY: it may be written. What it held is not ours to drop.
         unsafe { place.write(value) };
     }
+}
+
+/// Is there a place for a result?
+pub(crate) fn there<T>(place: *mut T, name: &str) -> Result<(), Failure> {
+    if place.is_null() { Err(Failure::argument(&format!("{name} is NULL"))) } else { Ok(()) }
 }
 
 /// What a panic said. A payload that is no text is leaked: to drop it could panic again.

@@ -1,13 +1,19 @@
 //! What C knows by a pointer, and who owns it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
+use crate::batch::astat_batch;
 use crate::client::astat_client;
 use crate::config::astat_config;
+use crate::ended::astat_ended;
 use crate::error::{Failure, astat_error};
+use crate::jobs::astat_jobs;
+use crate::limiter;
+use crate::look::astat_look;
 use crate::metrics::astat_metrics;
 use crate::status::astat_status;
 use crate::submitted::astat_submitted;
+use crate::tracker::astat_tracker;
 
 /// A handle with any number of owners, each of which frees it once. It never changes, so all threads may use it.
 pub(crate) trait Shared: Send + Sync {}
@@ -17,11 +23,38 @@ impl Shared for astat_submitted {}
 impl Shared for astat_status {}
 impl Shared for astat_metrics {}
 impl Shared for astat_error {}
+impl Shared for astat_ended {}
+impl Shared for astat_jobs {}
 
 /// A handle with one owner, who may change it, from one thread at a time.
 pub(crate) trait Owned: Send + Sync {}
 
 impl Owned for astat_config {}
+impl Owned for astat_batch {}
+impl Owned for astat_tracker {}
+impl Owned for astat_look {}
+
+/// What is used by one thread at a time, and says so to a second one, or to a plug-in that runs for the first.
+pub(crate) struct Turns<T>(Mutex<T>);
+
+impl<T> Turns<T> {
+    pub(crate) fn new(it: T) -> Self {
+        Turns(Mutex::new(it))
+    }
+
+    /// Nobody ever waits for this lock.
+    pub(crate) fn take(&self) -> Result<MutexGuard<'_, T>, Failure> {
+        limiter::outside()?;
+        match self.0.try_lock() {
+            Ok(it) => Ok(it),
+            // A panic was told to whoever had the turn.
+            Err(TryLockError::Poisoned(it)) => Ok(it.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(Failure::argument("another thread uses the handle; it is for one at a time"))
+            }
+        }
+    }
+}
 
 /// Makes C an owner of a new shared handle.
 pub(crate) fn give<T: Shared>(it: impl Into<Arc<T>>) -> *mut T {
@@ -54,6 +87,18 @@ pub(crate) unsafe fn release<T: Shared>(handle: *mut T) {
 /// Makes C the owner of a new handle.
 pub(crate) fn give_owned<T: Owned>(it: T) -> *mut T {
     Box::into_raw(Box::new(it))
+}
+
+/// Makes an owned handle ours again.
+///
+/// # Safety
+/// `handle` is NULL or came from [`give_owned`] and is not freed yet.
+pub(crate) unsafe fn take<T: Owned>(handle: *mut T, name: &str) -> Result<Box<T>, Failure> {
+    if handle.is_null() {
+        return Err(Failure::argument(&format!("{name} is NULL")));
+    }
+    // SAFETY: it came from a `Box`, and nobody uses it any more.
+    Ok(unsafe { Box::from_raw(handle) })
 }
 
 /// Ends an owned handle.

@@ -30,3 +30,15 @@ mod submitted;
 mod status;
 
 mod metrics;
+
+mod progress;
+
+mod jobs;
+
+mod ended;
+
+mod batch;
+
+mod tracker;
+
+mod look;

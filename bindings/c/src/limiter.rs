@@ -81,7 +81,8 @@ pub struct astat_trouble {
 ///
 /// Failures. A function that cannot tell returns a number that is none of its answers, and says why by
 /// astat_trouble_say. The library holds no lock while it calls one. They must return: no longjmp, no C++ exception.
-/// They must not call a function that blocks on a client: it fails with ASTAT_E_REENTRANT.
+/// They must not call a function that blocks on a client, or drives a batch, a tracker or a look: it fails with
+/// ASTAT_E_REENTRANT.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct astat_limiter_ops {
@@ -151,9 +152,10 @@ pub type astat_limiter_open = Option<
 /// and the settings that tell how slots are kept (quota, strict, submit_share) are then yours to keep. A later one
 /// replaces it.
 ///
-/// The functions are copied. The context is the library's from now on: destroy is called once, when the configuration
-/// and all of its clients are freed or have another limiter, and at once if this function fails. Only where there is
-/// no destroy to be read, because ops is NULL or its struct_size was never set, is it not called.
+/// The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+/// all of its clients and their waits are freed or have another limiter and the last call is over, and at once if this
+/// function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+/// it not called.
 ///
 /// ASTAT_E_ARGUMENT for an ops that is NULL or lacks a function that is required. With a limiter setting besides,
 /// astat_client_new fails with ASTAT_E_CONFIG.

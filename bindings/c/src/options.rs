@@ -94,7 +94,7 @@ pub(crate) unsafe fn fill<T: Options>(out: *mut T, with: &T) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{ASTAT_NS_NONE, astat_wait_options};
+    use crate::client::{ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, astat_wait_options};
 
     #[test]
     fn old_and_new_callers_are_understood() {
@@ -110,12 +110,15 @@ mod tests {
         let set = u64::from(u32::MAX);
         let old = read(ends[0], 0).ok().unwrap();
         assert_eq!(
-            (old.deadline_ns, old.first_pause_ns, old.longest_pause_ns),
-            (set, ASTAT_NS_NONE, ASTAT_NS_NONE)
+            (old.deadline_ns, old.price_ns, old.order, old.reserved),
+            (set, ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, 0)
         );
-        let cut = read(ends[1] + 1, 0).ok().unwrap();
-        assert_eq!((cut.first_pause_ns, cut.longest_pause_ns), (set, ASTAT_NS_NONE));
-        assert_eq!(read(whole, 1).ok().unwrap().longest_pause_ns, set);
+        for cut in [ends[1], ends[1] + 1, whole - 1] {
+            let cut = read(cut, 0).ok().unwrap();
+            assert_eq!((cut.price_ns, cut.order), (set, ASTAT_ORDER_SUBMITTED));
+        }
+        let known = read(whole, 1).ok().unwrap();
+        assert_ne!(known.order + known.reserved, ASTAT_ORDER_SUBMITTED);
         assert!(read(64, 0).is_err(), "the members after the known ones are not zero");
         for never_set in [0, 1, size_of::<usize>(), LARGEST + 1, usize::MAX] {
             assert!(read(never_set, 0).is_err(), "{never_set}");

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, c_char};
 
+use zeroize::Zeroize;
+
 use crate::error::Failure;
 
 /// A text: UTF-8 bytes and how many there are.
@@ -77,6 +79,12 @@ impl Text {
     }
 }
 
+impl Zeroize for Text {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Text::from(Some(text))
@@ -85,7 +93,8 @@ impl From<&str> for Text {
 
 impl From<Option<&str>> for Text {
     fn from(text: Option<&str>) -> Self {
-        Text(text.map(|text| format!("{text}\0").into()))
+        // Made in its final size, so that a text which is wiped was in one place alone.
+        Text(text.map(|text| [text, "\0"].concat().into()))
     }
 }
 

@@ -113,6 +113,10 @@ pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
         ("status", address.arguments("status")),
         ("own_limiter", address.arguments("status")),
         ("own_limiter-cpp", address.arguments("status")),
+        ("wait_all", address.arguments("wait_all")),
+        ("wait_all-cpp", address.arguments("wait_all")),
+        ("event_loop", address.arguments("event_loop")),
+        ("event_loop-cpp", address.arguments("event_loop")),
         ("quota", vec!["10".to_owned(), "4".to_owned()]),
     ] {
         let checked = Step::new("valgrind")
