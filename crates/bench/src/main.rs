@@ -23,7 +23,7 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 const USAGE: &str = "\
 activity-status-bench quota         every cell, and the permits; writes docs/quota.csv and docs/quota.svg: 4 minutes
 activity-status-bench quota WORD…   only the cells that these words name, such as `ours LAN sliding`; writes nothing
-activity-status-bench schedule      every policy in every world; writes docs/schedule.csv: a minute
+activity-status-bench schedule      every policy in every world; writes docs/schedule.csv and docs/schedule.svg: a minute
 activity-status-bench schedule W…   only these worlds, such as `W1 B7`; writes nothing";
 
 fn main() -> ExitCode {

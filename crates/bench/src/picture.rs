@@ -13,7 +13,7 @@ const NOTE: &str = "The server keeps a sliding window. The sliding log counts wh
 Refused calls are made again.";
 
 /// A card of its own colours, so that it can be read on any page, light or dark.
-const STYLE: &str = "\
+pub(crate) const STYLE: &str = "\
 .card{fill:#fff;stroke:#d1d9e0}.ours{fill:#0969da}.other{fill:#afb8c1}.refused{fill:#cf222e}.best{stroke:#1f2328}\
 text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .title{font-size:16px;font-weight:600}.strong{font-weight:600}.faint{fill:#59636e}.small{font-size:12px}\
@@ -98,7 +98,7 @@ fn is_shown(contender: &str) -> bool {
     SHOWN.iter().any(|(name, _)| *name == contender)
 }
 
-fn text(out: &mut String, x: f64, y: f64, class: &str, words: &str) {
+pub(crate) fn text(out: &mut String, x: f64, y: f64, class: &str, words: &str) {
     let _ = writeln!(out, r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{words}</text>"#);
 }
 

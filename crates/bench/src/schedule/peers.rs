@@ -23,6 +23,7 @@ pub(crate) const OURS: &[Contender] = &[
     plain("frontier 0.1", |quota| priced(quota, 100)),
     plain("frontier 0.5", |quota| priced(quota, 500)),
     plain("frontier 2", |quota| priced(quota, 2000)),
+    plain("frontier 10", |quota| priced(quota, 10_000)),
     Contender { metrics: true, ..plain("frontier, metrics", |quota| Box::new(Frontier::new(quota))) },
 ];
 

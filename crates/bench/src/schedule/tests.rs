@@ -82,6 +82,33 @@ fn who_gives_up_loses_ids_and_the_same_seed_is_the_same_history() {
 }
 
 #[test]
+fn the_picture_shows_who_is_in_the_data_and_no_less() {
+    let names = || OURS.iter().chain(PEERS).chain(PACED).map(|it| it.name).chain([ORACLE]);
+    let row = |world, (contender, place): (_, u8)| Row {
+        quota: FULL,
+        world,
+        contender,
+        mean: 1.0 + f64::from(place),
+        median: 0.0,
+        p99: 0.0,
+        calls: 1.0 + f64::from(place) / 2.0,
+        lost: u64::from(contender == "random"),
+        tail: 0.0,
+    };
+    let rows: Vec<Row> = ["W1", "W2"]
+        .into_iter()
+        .flat_map(|world| names().zip(0_u8..).map(move |named| row(world, named)))
+        .collect();
+    let svg = picture::svg(&rows).expect("all is there");
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    // Six prices; the ten without the two that give up and the one that lost a job, and the paced one.
+    assert_eq!(svg.matches(r#"<circle class="ours""#).count(), 2 * 6);
+    assert_eq!(svg.matches(r#"<circle class="other""#).count(), 2 * (10 - 2 - 1 + 1));
+    assert!(svg.contains(">activity-status</text>") && !svg.contains("random"), "{svg}");
+    assert!(picture::svg(&rows[1..]).is_err());
+}
+
+#[test]
 fn a_goal_without_its_runs_is_missed_and_the_table_has_a_line_for_each_world() {
     let size = size::Size { in_order: 1.0, all_late: 1.0, bytes: Some(40.0) };
     let missed = goals::check(&[], &size).iter().filter(|goal| !goal.reached).count();

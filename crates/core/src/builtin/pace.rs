@@ -21,6 +21,10 @@ impl Pace {
         (self.quota.window().as_secs_f64() / f64::from(self.quota.calls().max(1))).max(1e-6)
     }
 
+    pub(super) fn window(&self) -> f64 {
+        self.quota.window().as_secs_f64()
+    }
+
     /// More calls in flight than the quota has make no sense: the limiter would let none of them go.
     pub(super) fn most_in_flight(&self) -> usize {
         self.quota.calls().max(1) as usize

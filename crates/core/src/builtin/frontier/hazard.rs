@@ -61,6 +61,10 @@ impl Rhythm {
         self.mean
     }
 
+    pub(super) fn is_regular(&self) -> bool {
+        self.shape > 1.0
+    }
+
     pub(super) fn seen(&self) -> f64 {
         self.seen
     }
@@ -78,7 +82,9 @@ impl Rhythm {
         let weight = 1.0 / (self.seen + 1.0).min(MEMORY * 2.0);
         // Both ends of the gap were seen through looks: what that adds to the variance is not the vendor's.
         self.variance += (surprise * surprise - self.unsure - seen - self.variance) * weight * trust;
-        self.mean += surprise * weight;
+        // It follows the looks as far as they can be trusted, and as far as they contradict it.
+        let contradicted = (from.min(most) - self.mean).max(0.0) + (to - self.mean).min(0.0);
+        self.mean += (trust * surprise + (1.0 - trust) * contradicted) * weight;
         self.unsure = trust * seen;
         self.fit();
         gap
@@ -98,19 +104,19 @@ impl Rhythm {
     /// The warped time at so long after the last completion. It passes as fast as the other on average; and after four mean gaps
     /// of it, when the rhythm is broken, just as fast.
     pub(super) fn warped(&self, phase: f64) -> f64 {
-        if self.shape == 1.0 {
-            return phase.max(0.0);
-        }
-        let on_beat = self.mean * (phase.clamp(0.0, self.broken) / self.scale).powf(self.shape);
-        on_beat + (phase - self.broken).max(0.0)
+        self.warped_and_integral(phase).0
     }
 
-    /// The integral of the warped time up to a phase.
-    pub(super) fn integral(&self, phase: f64) -> f64 {
+    /// The warped time at a phase, and its integral up to there.
+    pub(super) fn warped_and_integral(&self, phase: f64) -> (f64, f64) {
         let on_beat = phase.clamp(0.0, self.broken);
-        let off_beat = phase - on_beat;
-        let until_then = self.warped(on_beat);
-        until_then * on_beat / (self.shape + 1.0) + (until_then + off_beat / 2.0) * off_beat.max(0.0)
+        let off_beat = (phase - on_beat).max(0.0);
+        let until_then = match self.shape == 1.0 {
+            true => on_beat,
+            false => self.mean * (on_beat / self.scale).powf(self.shape),
+        };
+        let integral = until_then * on_beat / (self.shape + 1.0) + (until_then + off_beat / 2.0) * off_beat;
+        (until_then + off_beat, integral)
     }
 }
 
@@ -143,7 +149,7 @@ mod tests {
         for _ in 0..200 {
             regular.add(2.0, 2.8);
         }
-        assert!((regular.mean() - 2.4).abs() < 0.01);
+        assert!((regular.mean() - 2.4).abs() < 0.1, "{regular:?}");
         assert!(regular.warped(1.2) < 0.3 && regular.warped(3.0) > 4.0, "{regular:?}");
         let mut random = Rhythm::new(1.0, 1.0, 0.0);
         for n in 0..200 {
@@ -152,6 +158,6 @@ mod tests {
             random.add(gap - 0.1, gap + 0.1);
         }
         assert_eq!(random.warped(1.0), 1.0, "{random:?}");
-        assert!((random.integral(2.0) - 2.0).abs() < 1e-9);
+        assert!((random.warped_and_integral(2.0).1 - 2.0).abs() < 1e-9);
     }
 }

@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
 
+use super::beat::{Beat, SCATTER};
 use super::eta::Turns;
 use super::hazard::{Hazard, Rhythm};
 use super::late::{LONGEST, Late, Straggler};
+use super::look::{Kind, Look};
 
 /// The jobs of one queue, in the order of submission.
 #[derive(Debug, Clone)]
@@ -22,11 +24,14 @@ pub(super) struct Lane {
     gap_after: f64,
     told: bool,
     rhythm: Rhythm,
+    beat: Beat,
     late: Late,
     sweep: Sweep,
     /// One past the youngest job known to be finished, and when the look that showed it was sent.
     top: u32,
     topped_at: f64,
+    /// When its turn had ended at the latest, as far as that can be told.
+    turned_at: f64,
     /// When the last completion at the front was, as far as that can be told; the next job's turn began then.
     news: f64,
     /// Hits at the front since the last miss there.
@@ -75,36 +80,11 @@ struct Near {
     since: f64,
     /// When its turn began.
     turn: f64,
+    /// The warped time at `since`, and its integral.
+    warped: (f64, f64),
     /// Is nobody before it being looked at?
     in_turn: bool,
     rate: f64,
-}
-
-/// A look that could be made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    pub(super) place: u32,
-    pub(super) kind: Kind,
-    /// The seconds of waiting that it is expected to end.
-    pub(super) worth: f64,
-    /// The chance that it finds the job finished.
-    pub(super) chance: f64,
-    /// It need not keep the gap.
-    pub(super) hurry: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    /// One of the oldest that were not overtaken by a younger one, or, without a rank, of those that were.
-    Near {
-        rank: Option<usize>,
-        since: f64,
-        in_turn: bool,
-    },
-    Late(Straggler),
-    Sweep {
-        since: f64,
-    },
 }
 
 /// Insurance against an order that is not the one of submission, and against a front that stands still: a look far from the front now and
@@ -121,13 +101,17 @@ struct Sweep {
 /// So many of the oldest active jobs are candidates: more workers than that are seen through stragglers.
 const NEAR: usize = 8;
 const BEHIND: u32 = 4;
+/// So many mean gaps behind, looks come too late to tell whose turn it is.
+const LAG: f64 = 20.0;
 const PRIOR_GAP: f64 = 60.0 / 25.0;
+/// The prior gap is believed in as if so many completions had shown it: one job alone is looked at until it is done.
+const BELIEF: f64 = 3.0;
 const TRAIL: usize = 64;
 /// So many seconds after its rest a failure is forgotten.
 const MEMORY: f64 = 10.0;
 
 impl Lane {
-    pub(super) fn new(ladder: Vec<f64>) -> Self {
+    pub(super) fn new(ladder: Vec<f64>, beat: Beat) -> Self {
         Lane {
             jobs: VecDeque::new(),
             first: 0,
@@ -139,10 +123,12 @@ impl Lane {
             gap_after: PRIOR_GAP,
             told: false,
             rhythm: Rhythm::new(PRIOR_GAP, PRIOR_GAP * PRIOR_GAP, 0.0),
+            beat,
             late: Late::new(ladder),
             sweep: Sweep::default(),
             top: 0,
             topped_at: 0.0,
+            turned_at: 0.0,
             news: 0.0,
             run: 0,
             trail: VecDeque::with_capacity(TRAIL),
@@ -219,20 +205,33 @@ impl Lane {
         {
             from = place + 1;
             let job = self.jobs[(place - self.first) as usize];
-            if self.is_free(place, &job, now) {
+            if !self.is_free(place, &job, now) {
+                continue;
+            }
+            if job.seen > self.turned_at {
+                self.is_late(place, price, 0.0);
+            } else {
                 let chance = self.overtaken.rate(0.5, 1.0).clamp(0.1, 0.95);
                 self.near.push(Near {
                     place,
                     rank: None,
                     since: job.seen,
                     turn: 0.0,
+                    warped: (0.0, 0.0),
                     in_turn: true,
                     rate: -(-chance).ln_1p(),
                 });
             }
         }
         let (mut from, mut rank, mut finished, mut in_turn) = (self.top, 0, 0, true);
-        let mut rate = self.hazards[0].rate(1.0 / self.prior_gap, 1.0);
+        let quiet_until = self.beat.next().filter(|next| *next <= now).unwrap_or(0.0);
+        // Behind a few others its turn comes without a rhythm, and perhaps at once.
+        let prior_gap = if self.rhythm.is_regular() { self.prior_gap } else { self.gap_after };
+        let mut rate = self.hazards[0].rate(1.0 / prior_gap, BELIEF);
+        self.beat.looks_come_each((2.0 * price / rate).sqrt());
+        if self.beat.is_now(now) {
+            rate = rate.max(1.0 / SCATTER);
+        }
         while let Some(place) = self.active_from(from).filter(|_| rank < NEAR && finished < 64) {
             from = place + 1;
             let job = self.jobs[(place - self.first) as usize];
@@ -247,20 +246,22 @@ impl Lane {
             if self.is_free(place, &job, now) {
                 // Until the news it waited for its turn.
                 let turn = self.news + f64::from(finished) * self.rhythm.mean();
-                self.near.push(Near {
-                    place,
-                    rank: Some(rank),
-                    since: job.seen.max(turn),
-                    turn,
-                    in_turn,
-                    rate,
-                });
+                let since = job.seen.max(turn).max(quiet_until);
+                let warped = self.rhythm.warped_and_integral(since - turn);
+                self.near.push(Near { place, rank: Some(rank), since, turn, warped, in_turn, rate });
             }
             in_turn &= job.flight == Flight::None;
             rank += 1;
         }
-        let worth = self.near.iter().map(|near| self.look_near(near, now, price).worth).fold(0.0, f64::max);
-        self.late.make_room(worth, now);
+    }
+
+    /// Before a guess: whoever is late makes room for those who are worth more.
+    pub(super) fn make_room(&mut self, now: f64, price: f64) {
+        if self.late.peek(now).is_some() {
+            let looks = self.near.iter().map(|near| self.look_near(near, now, price).worth);
+            let worth = looks.fold(0.0, f64::max);
+            self.late.make_room(worth, now);
+        }
     }
 
     fn is_free(&self, place: u32, job: &Job, now: f64) -> bool {
@@ -270,15 +271,18 @@ impl Lane {
 
     /// The look that is worth most at `now`.
     pub(super) fn best(&self, now: f64, price: f64) -> Option<Look> {
+        if self.beat.is_near(now) {
+            return None;
+        }
         // Of equals the last one wins: the oldest.
         let near = self.near.iter().map(|near| self.look_near(near, now, price));
         let late = self.late.peek(now).map(|straggler| {
-            let (worth, chance) = self.late.worth(straggler, now);
+            let (worth, hazard) = self.late.worth(straggler, now);
             Look {
                 place: straggler.place,
                 kind: Kind::Late(*straggler),
                 worth: worth.max(price),
-                chance,
+                hazard,
                 hurry: false,
             }
         });
@@ -291,15 +295,14 @@ impl Lane {
             // It had its turn: either it is finished, or it failed.
             None => (1.0, silence / 2.0),
             Some(_) => {
-                let (from, to) = (near.since - near.turn, near.since - near.turn + silence);
-                let began = self.rhythm.warped(from);
-                let worth = self.rhythm.integral(to) - self.rhythm.integral(from) - began * silence;
-                (self.rhythm.warped(to) - began, worth)
+                let (began, until_then) = near.warped;
+                let (warped, integral) = self.rhythm.warped_and_integral(near.since - near.turn + silence);
+                (warped - began, integral - until_then - began * silence)
             }
         };
         let (hazard, worth) = (hazard * near.rate, worth * near.rate);
         let kind = Kind::Near { rank: near.rank, since: near.since, in_turn: near.in_turn };
-        let look = Look { place: near.place, kind, worth, chance: -(-hazard).exp_m1(), hurry: false };
+        let look = Look { place: near.place, kind, worth, hazard, hurry: false };
         match self.run < BEHIND {
             // Nobody is left alone for ever.
             true if silence > LONGEST => Look { worth: worth.max(silence / 2.0), ..look },
@@ -325,7 +328,7 @@ impl Lane {
         let is_due = now - self.sweep.last > if lost { 2.0 * call_gap } else { patience };
         let is_better = self.sweep.gain > best.map_or(0.0, |best| best.worth);
         // After a hit at the front there is nothing to spare.
-        if self.run > 0 || !(is_due || is_better) {
+        if self.run > 0 || self.beat.is_near(now) || self.beat.is_now(now) || !(is_due || is_better) {
             return None;
         }
         let head = self.active_from(self.first)?;
@@ -346,7 +349,7 @@ impl Lane {
             return None;
         }
         let worth = self.sweep.gain;
-        Some(Look { place, kind: Kind::Sweep { since: job.seen.max(0.0) }, worth, chance: 0.0, hurry: false })
+        Some(Look { place, kind: Kind::Sweep { since: job.seen.max(0.0) }, worth, hazard: 0.0, hurry: false })
     }
 
     /// The look is on its way.
@@ -354,7 +357,7 @@ impl Lane {
         if let Kind::Late(_) = look.kind {
             self.late.pop();
         }
-        self.job(look.place).flight = if look.chance < 0.5 { Flight::Guess } else { Flight::Sure };
+        self.job(look.place).flight = if look.is_sure() { Flight::Sure } else { Flight::Guess };
     }
 
     /// The look was not made after all: nothing has happened.
@@ -423,6 +426,7 @@ impl Lane {
             Kind::Near { rank: None, .. } => self.overtaken.hit(1.0),
             Kind::Near { rank: Some(rank), since, in_turn } => {
                 self.run += 1;
+                self.beat.hit(sent, self.rhythm.mean());
                 let to = (sent - self.news).max(0.0);
                 let news = self.news + self.rhythm.add((since - self.news).clamp(0.0, to), to);
                 let exposure = self.exposure(since, news);
@@ -449,7 +453,11 @@ impl Lane {
             }
         }
         if look.place >= self.top {
-            (self.top, self.topped_at) = (look.place + 1, sent);
+            let turned_at = match look.kind {
+                Kind::Near { .. } => self.news + self.rhythm.mean() * LAG,
+                _ => sent,
+            };
+            (self.top, self.topped_at, self.turned_at) = (look.place + 1, sent, turned_at.min(sent));
         }
         let job = self.job(look.place);
         (job.state, job.flight) = (State::Settled, Flight::None);
@@ -464,7 +472,7 @@ impl Lane {
     fn first_after_hint(&mut self, took: f64) {
         let turns = self.prior_gap / self.gap_after;
         let gap = (self.gap_after + took / turns) / 2.0;
-        (self.prior_gap, self.rhythm) = (gap, Rhythm::new(gap, gap * gap, 1.0));
+        (self.prior_gap, self.gap_after, self.rhythm) = (gap, gap, Rhythm::new(gap, gap * gap, 1.0));
         self.hazards = [Hazard::default(); NEAR];
     }
 

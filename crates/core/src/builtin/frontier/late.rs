@@ -70,6 +70,11 @@ impl Late {
         while self.worth(straggler, late).0 < price && late - straggler.seen < LONGEST {
             (early, late) = (late, straggler.seen + (late - straggler.seen) * 2.0);
         }
+        self.pays_between(straggler, price, early, late)
+    }
+
+    /// When a look pays that does not pay at the first time, and may at the second.
+    fn pays_between(&self, straggler: &Straggler, price: f64, mut early: f64, mut late: f64) -> f64 {
         for _ in 0..6 {
             let middle = (early + late) / 2.0;
             match self.worth(straggler, middle).0 < price {
@@ -81,14 +86,18 @@ impl Late {
     }
 
     /// Whoever is due, but worth less than another look, makes room for those behind: until it is worth as much, or its silence
-    /// has grown by a quarter.
+    /// has grown by a quarter. Those who have waited for too long keep their order.
     pub(super) fn make_room(&mut self, worth: f64, now: f64) {
         for _ in 0..4 {
             let Some(first) = self.peek(now).copied() else { return };
-            if self.worth(&first, now).0 >= worth {
+            if now - first.seen > LONGEST || self.worth(&first, now).0 >= worth {
                 return;
             }
-            let due = self.pays_at(&first, worth).min(now + (now - first.seen) / 4.0);
+            let latest = now + (now - first.seen) / 4.0;
+            let due = match self.worth(&first, latest).0 < worth {
+                true => latest,
+                false => self.pays_between(&first, worth, now, latest),
+            };
             if let Some(mut first) = self.heap.peek_mut() {
                 first.due = due;
             }
@@ -113,11 +122,11 @@ impl Late {
         &self.ladder
     }
 
-    /// The waiting that a look at `now` is expected to end, and the chance that it finds the job finished.
+    /// The waiting that a look at `now` is expected to end, and the cumulated hazard.
     pub(super) fn worth(&self, straggler: &Straggler, now: f64) -> (f64, f64) {
         let silence = (now - straggler.seen).max(0.0);
         let (by_age, by_retry) = self.hazards(straggler, now);
-        (silence / 2.0 * (by_age + by_retry), -(-by_age - by_retry).exp_m1())
+        (silence / 2.0 * (by_age + by_retry), by_age + by_retry)
     }
 
     pub(super) fn miss(&mut self, straggler: &Straggler, at: f64) {
@@ -136,8 +145,11 @@ impl Late {
 
     fn hazards(&self, straggler: &Straggler, now: f64) -> (f64, f64) {
         let by_age = self.any_time.rate(PRIOR_PER_LOG_AGE, 1.0) * log_age(straggler, now);
-        let tried = self.on_retry.rate(PRIOR_PER_RETRY, 1.0) * self.retries(straggler, now);
-        (by_age, -(1.0 - tried.min(0.9)).ln())
+        let by_retry = match self.retries(straggler, now) {
+            0.0 => 0.0,
+            retries => -(1.0 - (self.on_retry.rate(PRIOR_PER_RETRY, 1.0) * retries).min(0.9)).ln(),
+        };
+        (by_age, by_retry)
     }
 
     /// How many retries have taken place since the last look, as far as that can be told: a sum of chances.

@@ -1,17 +1,21 @@
 //! Which job to ask about next, if the order of submission is known.
 
+mod beat;
 mod eta;
 mod hazard;
 mod lane;
 mod late;
+mod look;
 
 use std::time::Duration;
 
 use super::Quota;
 use super::pace::{Pace, wait};
 use crate::plugin::{Eta, JobKey, Next, Observed, Schedule};
-use lane::{Kind, Lane, Look};
+use beat::Beat;
+use lane::Lane;
 use late::Straggler;
+use look::{Kind, Look};
 
 /// Looks only where the queue can be: jobs end more or less in the order of submission, so of all that are open only a few
 /// can have ended since the last look.
@@ -24,6 +28,7 @@ use late::Straggler;
 ///   completions are regular.
 /// - A job that was *overtaken* by a younger one has had its turn: one look, soon.
 /// - If it was unfinished then, it is *late*: it is followed by age, and looked at when the vendor's retries are due.
+/// - If completions come in batches at a beat, calls are saved for the next one.
 /// - Now and then a look goes far from the front, as an insurance against an order that is another.
 #[derive(Debug, Clone)]
 pub struct Frontier {
@@ -66,7 +71,8 @@ impl Frontier {
 
     fn lane(&mut self, lane: u16) -> &mut Lane {
         while self.lanes.len() <= usize::from(lane) {
-            self.lanes.push(Lane::new(self.ladder.clone()));
+            let beat = Beat::new(self.pace.window(), self.pace.gap());
+            self.lanes.push(Lane::new(self.ladder.clone(), beat));
         }
         &mut self.lanes[usize::from(lane)]
     }
@@ -80,7 +86,7 @@ impl Frontier {
 
     /// Guesses keep an even gap; what is nearly certain may go back to back.
     fn may_go(&self, look: &Look, now: f64) -> bool {
-        look.worth >= self.price && (look.hurry || look.chance >= 0.5 || now >= self.pace.due())
+        look.worth >= self.price && (look.hurry || look.is_sure() || now >= self.pace.due())
     }
 
     /// How long until a look pays and may go, as long as nothing new is seen.
@@ -139,8 +145,12 @@ impl Schedule for Frontier {
         }
         let price = self.price;
         self.lanes.iter_mut().for_each(|lane| lane.refresh(now, price));
+        let may_guess = now >= self.pace.due();
+        if may_guess {
+            self.lanes.iter_mut().for_each(|lane| lane.make_room(now, price));
+        }
         let mut best = self.best(now);
-        if now >= self.pace.due() {
+        if may_guess {
             let gap = self.pace.gap();
             for (number, lane) in self.lanes.iter_mut().enumerate() {
                 if let Some(look) = lane.sweep(now, gap, best.as_ref().map(|(_, look)| look)) {

@@ -71,7 +71,7 @@ fn a_silence_thins_the_looks_out_and_is_forgotten_at_the_first_hit() {
     let polls = drive(&mut schedule, START + MS * 4_000_000, done);
     let between = |from: f64, to: f64| polls.iter().filter(|(at, _)| (from..to).contains(at)).count();
     let (in_outage, after) = (between(3000.0, 3100.0), between(3900.0, 4000.0));
-    assert!(in_outage * 2 < after, "{in_outage} {after}");
+    assert!(in_outage * 5 < after * 3, "{in_outage} {after}");
     assert!(schedule.len() < 1000 - 160, "{} are open", schedule.len());
 }
 
