@@ -144,6 +144,7 @@ impl Settings {
             None => builder.timeouts(self.timeouts()?),
         };
         let rules = self.slot_rules()?;
+        builder = builder.quota(rules.quota());
         let away = match self.get("limiter_away") {
             None | Some("refuse") => None,
             Some(quota) => Some(quota.parse::<Quota>()?),
@@ -340,6 +341,7 @@ mod tests {
         ];
         let client = with(&good).unwrap().build().unwrap();
         assert_eq!(client.pipeline.call_deadline, Duration::from_secs(120));
+        assert_eq!(client.pipeline.quota, Quota::new(2, Duration::from_secs(1)), "waits are spread over it");
         for (i, (key, _)) in good.iter().enumerate() {
             let mut bad = good;
             bad[i].1 = "\n";

@@ -551,8 +551,9 @@ impl Tracker {
     fn end_next(&mut self, now: Duration) {
         let Some((key, open)) = self.open.first_key_value() else { return };
         let (key, state) = (*key, open.last.as_ref().map_or("unknown", |status| status.state().as_str()));
-        if let Some(error) = &self.over {
-            let error = error.copy();
+        if let Some(error) = self.over.take() {
+            // What caused it can be told once.
+            self.over = Some(error.copy());
             return self.end(key, Err(error));
         }
         if now < self.deadline() {
