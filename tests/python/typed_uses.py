@@ -10,18 +10,25 @@ from activity_status import (
     ActivityStatusError,
     Client,
     Clock,
+    Done,
+    Ended,
     Granted,
     InDoubtError,
     Job,
     JobFailedError,
     Limiter,
+    Look,
     Metrics,
     Operation,
     Outcome,
+    Progress,
     RetryAfter,
     Settlement,
+    Sleep,
     Snapshot,
     Status,
+    Tracker,
+    WaitAll,
 )
 from activity_status.testing import check_limiter
 
@@ -54,6 +61,41 @@ def of_status(status: Status) -> None:
     assert_type(Status.from_json(b"{}", "lead.update"), Status)
     assert status.outcome is Outcome.FAILED
     {status: 1, job: 2}
+
+
+def of_many(tracker: Tracker) -> None:
+    mixed: list[Union[str, Job]] = ["a", job]
+    waiting = client.wait_all((one for one in mixed), timeout=3600, price=timedelta(seconds=1), order="unknown")
+    for found, result in waiting:
+        assert_type(found, Job)
+        assert_type(result, Union[Status, ActivityStatusError])
+        if isinstance(result, ActivityStatusError):
+            assert_type(result.last_status, Optional[Status])
+        else:
+            assert_type(result, Status)
+    with client.wait_all({"a", "b"}, operation="lead.update", on_progress=print) as same:
+        assert_type(same, WaitAll)
+        assert_type(dict(same), dict[Job, Union[Status, ActivityStatusError]])
+    assert_type(waiting.open, list[Job])
+    assert_type(waiting.add("c"), bool)
+    assert_type(waiting.eta_of(job), Optional[tuple[float, float]])
+    assert_type(waiting.progress, Progress)
+    assert_type(waiting.progress.eta, Optional[float])
+    assert_type(client.tracker(price="100ms"), Tracker)
+    step = tracker.step()
+    if isinstance(step, Look):
+        step.send()
+        assert_type(step.headers, dict[str, str])
+        step.head_arrived(200, [("retry-after", "1")])
+        step.answered(200, {"retry-after": "1"}, b"{}")
+        step.failed("no answer", delivery="not_sent")
+    elif isinstance(step, Sleep):
+        assert_type(step.seconds, float)
+    elif isinstance(step, Ended):
+        assert_type(step.job, Job)
+        assert_type(step.result, Union[Status, ActivityStatusError])
+    else:
+        assert_type(step, Done)
 
 
 def of_metrics(metrics: Metrics) -> None:
@@ -122,6 +164,12 @@ def what_is_wrong(status: Status) -> None:
     Client.from_env(qouta="25/5s")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     client.status(72003)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.wait("id", timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.wait("id", first_pause=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.wait_all([7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    client.wait_all(["id"], order="random")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.wait_all(["id"], on_progress=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.tracker(["id"])  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    Progress(1).total = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     client.submit(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.submit({1, 2})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(limiter=HalfALimiter())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -5,7 +5,7 @@ use activity_status::builtin::SystemClock;
 use activity_status::plugin::{self, Interrupted};
 use pyo3::prelude::*;
 
-use crate::signals::{SLICE, arrived, watched};
+use crate::signals::{arrived, slice};
 
 /// The time by which a client goes.
 #[pyclass(frozen, module = "activity_status")]
@@ -32,7 +32,6 @@ impl plugin::Clock for SignalClock {
     }
 
     fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
-        let slice = if watched() { SLICE } else { Duration::MAX };
         let until = self.now().saturating_add(duration);
         loop {
             if arrived() {
@@ -40,7 +39,22 @@ impl plugin::Clock for SignalClock {
             }
             match until.saturating_sub(self.now()) {
                 Duration::ZERO => return Ok(()),
-                left => self.0.sleep(left.min(slice))?,
+                left => self.0.sleep(left.min(slice()))?,
+            }
+        }
+    }
+
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        let until = self.now().saturating_add(duration);
+        loop {
+            if arrived() {
+                return Err(Interrupted);
+            }
+            let end = until.min(self.now().saturating_add(slice()));
+            self.0.park(end.saturating_sub(self.now()))?;
+            let was_unparked = self.now() < end;
+            if was_unparked || end == until {
+                return Ok(());
             }
         }
     }

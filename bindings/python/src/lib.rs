@@ -7,15 +7,20 @@ mod cli;
 mod client;
 mod clock;
 mod errors;
+mod followed;
 mod job;
 mod limiter;
+mod look;
 mod metrics;
 mod operation;
+mod progress;
 mod signals;
 mod status;
 mod testing;
 mod text;
+mod tracker;
 mod transport;
+mod wait_all;
 
 use pyo3::prelude::*;
 
@@ -26,6 +31,11 @@ mod _native {
 
     #[pymodule_export]
     use super::{client::Client, job::Job, metrics::Metrics, operation::Operation, status::Status};
+
+    #[pymodule_export]
+    use super::tracker::{Done, Ended, Sleep, Tracker};
+    #[pymodule_export]
+    use super::{look::Look, progress::Progress, wait_all::WaitAll};
 
     #[pymodule_export]
     use super::clock::Clock;

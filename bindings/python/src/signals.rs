@@ -54,6 +54,11 @@ pub(crate) fn watched() -> bool {
     WATCHED.get()
 }
 
+/// How long this thread may wait before it has to look for signals.
+pub(crate) fn slice() -> Duration {
+    if watched() { SLICE } else { Duration::MAX }
+}
+
 /// Looks for signals, if this thread has to. True once there is an exception to leave the call with.
 pub(crate) fn arrived() -> bool {
     let raised = || RAISED.with(|it: &RefCell<Option<PyErr>>| it.borrow().is_some());
@@ -69,6 +74,13 @@ pub(crate) fn arrived() -> bool {
 /// The call that this thread is in is left with this exception, as soon as it can be. Its next sleep ends at once.
 pub(crate) fn leave_with(error: PyErr) {
     RAISED.set(Some(error));
+}
+
+/// What there is no call to leave with, as on a thread of ours, goes where Python sends such exceptions.
+pub(crate) fn report_unheard() {
+    if let Some(error) = RAISED.take() {
+        let _ = Python::try_attach(|py| error.write_unraisable(py, None));
+    }
 }
 
 /// The time in which this thread looks for signals. A handler may itself make a call, so there can be one within

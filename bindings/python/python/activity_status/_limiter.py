@@ -10,7 +10,8 @@ class Limiter(Protocol):
     only computes: it must not block for long, nor call a method of a client.
 
     Its methods run on the thread that makes the call, a settlement too, and so may run on many at once, with no lock of
-    ours held. Who waits is known by ``threading.get_ident()``: a thread waits for one call at a time, and asks again
+    ours held. (The questions of ``wait_all`` are settled on threads of ours, and it holds the wait that asks: a limiter
+    must not ask that for its progress.) Who waits is known by ``threading.get_ident()``: a thread waits for one call at a time, and asks again
     itself. Times are seconds; ask the clock that is given, not ``time``.
 
     It may have two methods more:

@@ -1,5 +1,5 @@
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
@@ -7,6 +7,7 @@ from typing_extensions import Self, TypeAlias, Unpack
 
 from ._limiter import Limiter
 from ._outcome import Outcome
+from .errors import ActivityStatusError
 
 __all__ = [
     "Client",
@@ -14,6 +15,13 @@ __all__ = [
     "Metrics",
     "Operation",
     "Status",
+    "Look",
+    "Progress",
+    "WaitAll",
+    "Done",
+    "Ended",
+    "Sleep",
+    "Tracker",
     "Clock",
     "Granted",
     "RetryAfter",
@@ -158,15 +166,55 @@ class Client:
         *,
         operation: _Operation | None = None,
         timeout: _Time = 3600.0,
-        first_pause: _Time | None = None,
-        longest_pause: _Time | None = None,
+        price: _Time | None = None,
     ) -> Status:
         """Asks until the job is settled: succeeded or failed. One question that fails for a while loses nothing.
 
         DeadlineError, with the last_status, says that it was not settled within the timeout. The vendor's own retries
-        of a job last over nine hours: give more than the hour where that matters. It is asked at once, again after
-        first_pause (1 s), then after pauses that grow by half, up to longest_pause (15 s).
+        of a job last over nine hours: give more than the hour where that matters. It is asked at once, and then the more
+        seldom the longer it takes. price is how much waiting one call must be expected to end: 5 ms; with more there are
+        fewer calls and later news.
         """
+    def wait_all(
+        self,
+        jobs: Iterable[str | Job],
+        *,
+        operation: _Operation = "activity.create",
+        timeout: _Time = 3600.0,
+        price: _Time | None = None,
+        order: Literal["submitted", "unknown"] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> WaitAll:
+        """Follows many jobs over the client's one quota, and yields each, with its Status, as soon as its end is known:
+
+            for job, result in client.wait_all(jobs):
+
+        jobs are an iterable of request ids or Jobs, such as a list, or the lines of a file; all are read before anything
+        is sent. operation is that of the plain ids; a Job has its own. One that is given twice is followed once. A job
+        that cannot be followed, or has not settled within the timeout, comes with an ActivityStatusError in place of a
+        Status (DeadlineError has the last_status), and that is not raised. A question that fails for a while loses nothing.
+
+        - timeout: how long the whole wait may take. The vendor's own retries of a job last over nine hours: give more
+          than the hour where that matters.
+        - price: how much waiting one call must be expected to end: 5 ms uses what the quota has. With 100 ms a third of the
+          calls is made, and an outcome is known 0.4 s after the fact in place of 0.2 s. At most an hour.
+        - order: "submitted": the jobs were submitted in this order, more or less; the few that can have settled are asked
+          about. "unknown": each is asked about in its turn, by the quota alone and not the price. The default is
+          submitted, and unknown for a set.
+        - on_progress: is called with the Progress after each end, and about once a second while nothing ends, on the
+          thread that waits. What it raises leaves the loop, and loses no job: the next loop begins with the one that ended.
+
+        Several questions are on their way at a time where the quota allows it and the answers are slow, each on a thread of
+        its own, but never two about one job.
+        """
+    def tracker(
+        self,
+        *,
+        timeout: _Time = 3600.0,
+        price: _Time | None = None,
+        order: Literal["submitted", "unknown"] | None = None,
+    ) -> Tracker:
+        """The same as wait_all a step at a time, for an event loop. No jobs yet: add them. timeout counts from now."""
     def metrics(self, *, operation: _Operation = "activity.create") -> Metrics:
         """Asks how long the operation's queue is."""
     def snapshot(self) -> Snapshot | None:
@@ -185,17 +233,28 @@ class Client:
 class Job:
     """A job that was submitted: the id that the vendor gave it, and the operation that it belongs to.
 
-    It holds no key and no connection: keep it, pickle it, and ask about it from anywhere.
+    It holds no key and no connection: keep it, pickle it, and ask about it from anywhere. Two are equal if both id and
+    operation are.
     """
 
     __match_args__: Final = ("request_id", "operation")
-    def __new__(cls, request_id: str, operation: _Operation = "activity.create") -> Self: ...
+    def __new__(
+        cls,
+        request_id: str,
+        operation: _Operation = "activity.create",
+        submitted_at: datetime | None = None,
+    ) -> Self: ...
     @property
     def request_id(self) -> str:
         """The id that the vendor gave it; also str(job)."""
     @property
     def operation(self) -> str:
         """The name of the operation that it belongs to."""
+    @property
+    def submitted_at(self) -> datetime | None:
+        """When it was submitted, as a datetime in UTC; None if nobody said. From one that was submitted a moment ago
+        wait_all learns how long the queue before it is.
+        """
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -271,6 +330,203 @@ class Status:
         """The status as one line of JSON, the same in every language and on the command line: request_id, operation,
         outcome, state, reason, created_id, related_id, raw.
         """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class WaitAll:
+    """Jobs as they end: an iterator of pairs, each job once with its Status, or with the ActivityStatusError that says why
+    there is none. That error is not raised, so that one job does not end the wait for the others.
+
+    Make one with Client.wait_all. All goes on only while somebody waits in it. Ctrl-C leaves the loop and loses nothing:
+    open has the rest, and a further loop over the same WaitAll goes on. All of its methods may be called from any thread,
+    and several threads may take jobs from it. As a context manager it is cancelled at the end.
+    """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[Job, Status | ActivityStatusError]: ...
+    def add(self, job: str | Job, *, operation: _Operation = "activity.create") -> bool:
+        """Waits for one more job, a request id or a Job; False if it is waited for already. operation is that of a plain id."""
+    def cancel(self) -> None:
+        """Ends the wait, from any thread: a loop over it ends at once. What is on its way is left to itself, and counts against
+        the quota. open has the jobs that were not handed out.
+        """
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+    @property
+    def open(self) -> list[Job]:
+        """The jobs that were not handed out yet: after Ctrl-C, or when it was cancelled, those to go on with. It makes a list
+        of them all.
+        """
+    def eta_of(self, job: str | Job) -> tuple[float, float] | None:
+        """In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that; None
+        if nothing tells.
+        """
+    @property
+    def overdue(self) -> list[Job]:
+        """Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
+        asked about now and then, until the time is over.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Tracker:
+    """Follows many jobs in steps, for an event loop: it has no thread, and waits for nothing but its limiter's answers.
+
+    Make one with Client.tracker. step says what to do now. Looks may be asked in any way and on any thread, several at a
+    time: each finds its own way back. All of its methods may be called from any thread. Who may block has it easier with
+    Client.wait_all.
+    """
+
+    def add(self, job: str | Job, *, operation: _Operation = "activity.create") -> bool:
+        """Follows one more job, a request id or a Job; False if it is followed already. Add jobs in the order in which they
+        were submitted, unless the tracker was made with order="unknown". operation is that of a plain id.
+        """
+    def step(self) -> Look | Sleep | Ended | Done:
+        """What to do now. Answers that have come are taken in first.
+
+        - Look: ask this, and go on with the next step meanwhile.
+        - Sleep: do nothing for so many seconds, unless an answer comes sooner or a job is added.
+        - Ended: nothing more will be asked about this job. Each job that was added ends once.
+        - Done: every job has ended.
+        """
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+    @property
+    def open(self) -> list[Job]:
+        """The jobs that have not ended. It makes a list of them all."""
+    def eta_of(self, job: str | Job) -> tuple[float, float] | None:
+        """In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that; None
+        if nothing tells.
+        """
+    @property
+    def overdue(self) -> list[Job]:
+        """Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
+        asked about now and then, until the time is over.
+        """
+
+@final
+class Look:
+    """One question that a Tracker wants asked, with leave of the limiter to ask it now.
+
+    Either let the client send it, on a thread that may block; or ask with I/O of your own: a GET of url with headers,
+    within time_left seconds, and answered or failed in the end. Both may be done on any thread, once; the tracker takes
+    the answer in with its next step. A look that is dropped has failed: it may have been sent, for all the limiter knows.
+    """
+
+    @property
+    def request_id(self) -> str | None:
+        """The job that is asked about; None if the question is how long its operation's queue is."""
+    def send(self) -> None:
+        """Asks by the client's own connections, and tells the tracker. It blocks the calling thread until there is an
+        answer, or the call's time is over; Ctrl-C ends it at once. It raises nothing else: what became of the question is
+        told by the tracker's steps.
+        """
+    @property
+    def url(self) -> str:
+        """The URL to get. It holds no key."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """Every header to send, the API key among them: print them nowhere, and follow no redirect, which would carry
+        them to another host.
+        """
+    @property
+    def time_left(self) -> float:
+        """How many seconds the exchange may take at the most."""
+    def head_arrived(self, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        """The head of the answer has just arrived: its HTTP status and headers, as a mapping or as pairs. Optional: the
+        quota's slot is free the sooner for it.
+        """
+    def answered(
+        self, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes
+    ) -> None:
+        """The whole answer has arrived, whatever its status."""
+    def failed(
+        self, message: str, delivery: Literal["in_doubt", "partly", "not_sent"] = "in_doubt"
+    ) -> None:
+        """No whole answer came, for a reason that holds no key. delivery: can the question have arrived? "in_doubt": it may
+        have. "partly": not all of it. "not_sent": certainly not, and then it does not count against the quota.
+        """
+
+@final
+class Sleep:
+    """A tracker's step: do nothing for so long, unless an answer comes sooner or a job is added."""
+
+    __match_args__: Final = ("seconds",)
+    def __new__(cls, seconds: float) -> Self: ...
+    @property
+    def seconds(self) -> float:
+        """How long; more than zero."""
+
+@final
+class Ended:
+    """A tracker's step: nothing more will be asked about this job."""
+
+    __match_args__: Final = ("job", "result")
+    def __new__(cls, job: Job, result: Status | ActivityStatusError) -> Self: ...
+    @property
+    def job(self) -> Job:
+        """The job, as it was added."""
+    @property
+    def result(self) -> Status | ActivityStatusError:
+        """Its Status, if it is settled: it succeeded or failed. Else the ActivityStatusError that says why it cannot be
+        followed any further; it is not raised.
+        """
+
+@final
+class Done:
+    """A tracker's step: every job has ended."""
+
+    __match_args__: Final = ()
+    def __new__(cls) -> Self: ...
+
+@final
+class Progress:
+    """How far a wait for many jobs is."""
+
+    __match_args__: Final = ("total", "settled", "failed", "errors")
+    def __new__(
+        cls,
+        total: int,
+        settled: int = 0,
+        failed: int = 0,
+        errors: int = 0,
+        rate: float = 0.0,
+        eta: float | None = None,
+        eta_uncertainty: float | None = None,
+    ) -> Self: ...
+    @property
+    def total(self) -> int:
+        """Jobs that were added."""
+    @property
+    def settled(self) -> int:
+        """Of these, the ones that are settled: succeeded or failed."""
+    @property
+    def failed(self) -> int:
+        """Of the settled ones, those that failed."""
+    @property
+    def errors(self) -> int:
+        """Jobs that ended with an exception in place of a status: they cannot be followed, or the time ran out."""
+    @property
+    def open(self) -> int:
+        """Jobs that have not ended."""
+    @property
+    def rate(self) -> float:
+        """Jobs that settled in a second of late; 0.0 as long as fewer than two have."""
+    @property
+    def eta(self) -> float | None:
+        """In so many seconds all will probably be known; None as long as nothing tells."""
+    @property
+    def eta_uncertainty(self) -> float | None:
+        """One standard deviation of the eta in seconds, as far as that can be told; None without an eta."""
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

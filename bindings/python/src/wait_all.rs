@@ -1,0 +1,233 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use activity_status::builtin::SystemClock;
+use activity_status::plugin::Clock as _;
+use activity_status::{Ended, Look, NotYet, Step};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::followed::{self, Followed};
+use crate::job::Job;
+use crate::progress::Progress;
+use crate::signals::{arrived, detached, report_unheard, slice};
+
+/// Jobs as they end: an iterator of pairs, each job once with its Status, or with the ActivityStatusError that says why
+/// there is none. That error is not raised, so that one job does not end the wait for the others.
+///
+/// Make one with Client.wait_all. All goes on only while somebody waits in it. Ctrl-C leaves the loop and loses nothing:
+/// open has the rest, and a further loop over the same WaitAll goes on. All of its methods may be called from any thread,
+/// and several threads may take jobs from it. As a context manager it is cancelled at the end.
+#[pyclass(frozen, module = "activity_status")]
+pub(crate) struct WaitAll {
+    followed: Followed,
+    on_progress: Option<Py<PyAny>>,
+    bell: Arc<Bell>,
+    cancelled: AtomicBool,
+}
+
+/// While nothing ends, progress is told so often.
+const TELL: Duration = Duration::from_secs(1);
+
+#[pymethods]
+impl WaitAll {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<(Job, Py<PyAny>)>> {
+        self.followed.check(py)?;
+        loop {
+            if let Some(kept) = py.detach(|| self.kept()) {
+                return followed::ended(py, &kept).map(Some);
+            }
+            let (next, raised) = detached(py, || self.next_within(TELL))?;
+            let told = match raised {
+                Some(raised) => Err(raised),
+                None if matches!(next, Ok(None)) => Ok(()),
+                None => self.tell(py),
+            };
+            match (next, told) {
+                (Ok(Some(ended)), Ok(())) => return followed::ended(py, &ended).map(Some),
+                (Ok(Some(ended)), Err(raised)) => {
+                    py.detach(|| self.followed.keep(ended));
+                    return Err(raised);
+                }
+                (Ok(None), told) => return told.map(|()| None),
+                (Err(NotYet), told) => told?,
+            }
+        }
+    }
+
+    /// Waits for one more job, a request id or a Job; False if it is waited for already. operation is that of a plain id.
+    #[pyo3(
+        signature = (job, *, operation=None),
+        text_signature = "($self, job, *, operation='activity.create')"
+    )]
+    fn add(&self, job: &Bound<'_, PyAny>, operation: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let is_new = self.followed.add(job.py(), followed::one(job, operation)?)?;
+        self.bell.ring();
+        Ok(is_new)
+    }
+
+    /// Ends the wait, from any thread: a loop over it ends at once. What is on its way is left to itself, and counts against
+    /// the quota. open has the jobs that were not handed out.
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    /// How far it is.
+    #[getter]
+    fn progress(&self, py: Python<'_>) -> PyResult<Progress> {
+        self.followed.progress(py)
+    }
+
+    /// The jobs that were not handed out yet: after Ctrl-C, or when it was cancelled, those to go on with. It makes a list
+    /// of them all.
+    #[getter]
+    fn open(&self, py: Python<'_>) -> PyResult<Vec<Job>> {
+        self.followed.open(py)
+    }
+
+    /// In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that; None
+    /// if nothing tells.
+    fn eta_of(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<(f64, f64)>> {
+        self.followed.eta_of(job)
+    }
+
+    /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
+    /// asked about now and then, until the time is over.
+    #[getter]
+    fn overdue(&self, py: Python<'_>) -> PyResult<Vec<Job>> {
+        self.followed.overdue(py)
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        exc_type: Option<&Bound<'_, PyAny>>,
+        exc_value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) {
+        let _ = (exc_type, exc_value, traceback);
+        self.cancel();
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let cancelled = if self.is_cancelled() { " (cancelled)" } else { "" };
+        Ok(format!("<WaitAll {}{cancelled}>", self.followed.progress(py)?.in_words()))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.followed.client)?;
+        visit.call(&self.on_progress)
+    }
+}
+
+impl WaitAll {
+    pub(crate) fn new(followed: Followed, on_progress: Option<Py<PyAny>>) -> Self {
+        WaitAll { followed, on_progress, bell: Arc::default(), cancelled: AtomicBool::new(false) }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// An end that an exception kept from being handed out.
+    fn kept(&self) -> Option<Ended> {
+        if self.is_cancelled() { None } else { self.followed.kept() }
+    }
+
+    /// As [`activity_status::WaitAll::next_within`], but for several threads: whoever waits holds no lock.
+    fn next_within(&self, time: Duration) -> Result<Option<Ended>, NotYet> {
+        let clock = SystemClock::new();
+        let until = clock.now().saturating_add(time);
+        loop {
+            let rung = self.bell.rung();
+            if self.is_cancelled() {
+                return Ok(None);
+            }
+            match self.followed.step() {
+                Step::Ended(job, result) => return Ok(Some((job, result))),
+                Step::Done => return Ok(None),
+                Step::Look(look) => self.send(look),
+                Step::Sleep(pause) => {
+                    let left = until.saturating_sub(clock.now());
+                    self.bell.wait(rung, pause.min(left));
+                    if left.is_zero() || arrived() {
+                        return Err(NotYet);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends on a thread of its own, so that this one can go on.
+    fn send(&self, look: Look) {
+        let (look, bell) = (Arc::new(Mutex::new(Some(look))), Arc::clone(&self.bell));
+        let taken = Arc::clone(&look);
+        let work = move || {
+            send(&taken);
+            report_unheard();
+            bell.ring();
+        };
+        // A machine without a thread to spare.
+        if thread::Builder::new().name("activity-status".to_owned()).spawn(work).is_err() {
+            send(&look);
+        }
+    }
+
+    fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(on_progress) = &self.on_progress else { return Ok(()) };
+        on_progress.call1(py, (self.followed.progress(py)?,)).map(drop)
+    }
+}
+
+fn send(look: &Mutex<Option<Look>>) {
+    let look = look.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(look) = look {
+        look.send();
+    }
+}
+
+/// Wakes those who wait. Whoever asks how often it has rung before he looks around misses no ring.
+#[derive(Default)]
+struct Bell {
+    count: Mutex<u64>,
+    heard: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.count() += 1;
+        self.heard.notify_all();
+    }
+
+    fn rung(&self) -> u64 {
+        *self.count()
+    }
+
+    /// Waits until it has rung more often than `known`, a signal's handler has raised, or so long.
+    fn wait(&self, known: u64, time: Duration) {
+        let clock = SystemClock::new();
+        let until = clock.now().saturating_add(time);
+        while !arrived() {
+            let left = until.saturating_sub(clock.now());
+            let count = self.count();
+            if left.is_zero() || *count != known {
+                return;
+            }
+            drop(self.heard.wait_timeout(count, left.min(slice())));
+        }
+    }
+
+    fn count(&self) -> MutexGuard<'_, u64> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
