@@ -81,10 +81,24 @@ fn header(run: &mut Run, tools: &Tools) {
 }
 
 pub(crate) fn test(run: &mut Run, built: &Built, address: &Address) {
-    let surface = Step::new(built.program("surface")).args([&address.url]).envs(&address.environment());
-    run.step("tests/c/surface.c", surface);
-    let quota = Step::new(built.program("quota")).args(["10", "4"]).envs(&address.environment());
-    run.step("tests/c/quota.c", quota);
+    for (name, arguments) in tests(address) {
+        let test = Step::new(built.program(name)).args(arguments).envs(&address.environment());
+        run.step(&format!("tests/c/{name}.c"), test);
+    }
+}
+
+/// The test programs that need no other language, and their arguments.
+fn tests(address: &Address) -> [(&'static str, Vec<String>); 6] {
+    let url = || vec![address.url.clone()];
+    [
+        ("surface", url()),
+        ("calls", url()),
+        ("batches", url()),
+        ("trackers", url()),
+        // It leaves a queue behind, for which those above would wait.
+        ("limiters", url()),
+        ("quota", vec!["10".to_owned(), "4".to_owned()]),
+    ]
 }
 
 pub(crate) fn examples(run: &mut Run, built: &Built, address: &Address) {
@@ -97,7 +111,7 @@ pub(crate) fn examples(run: &mut Run, built: &Built, address: &Address) {
     }
 }
 
-/// The same programs under valgrind.
+/// The tests and the examples under valgrind.
 pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
     let flags = [
         "--quiet",
@@ -106,8 +120,7 @@ pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
         "--errors-for-leak-kinds=definite,possible",
         "--error-exitcode=9",
     ];
-    for (name, arguments) in [
-        ("surface", vec![address.url.clone()]),
+    let examples = [
         ("submit_and_wait", address.arguments("submit_and_wait")),
         ("submit_and_wait-cpp", address.arguments("submit_and_wait")),
         ("status", address.arguments("status")),
@@ -117,8 +130,8 @@ pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
         ("wait_all-cpp", address.arguments("wait_all")),
         ("event_loop", address.arguments("event_loop")),
         ("event_loop-cpp", address.arguments("event_loop")),
-        ("quota", vec!["10".to_owned(), "4".to_owned()]),
-    ] {
+    ];
+    for (name, arguments) in tests(address).into_iter().chain(examples) {
         let checked = Step::new("valgrind")
             .args(flags)
             .args([built.program(name)])
