@@ -528,8 +528,11 @@ impl Tracker {
     fn hint(&mut self, lane: usize, metrics: &QueueMetrics, now: Duration) {
         let ours = self.open.values().filter(|open| open.lane == lane).count() as u64;
         if let Some((pending, rate)) = metrics.pending().zip(metrics.rate_per_minute()) {
-            // A rate of the last ten minutes says little of a queue that was idle.
-            let per_second = rate.max(USUAL_RATE) / 60.0;
+            // A rate of the last ten minutes says little of a queue that was idle. The fastest is believed: a look in vain costs less
+            // than an outcome that nobody looks for.
+            let all_of_it = metrics.max_delay().map_or(0.0, |delay| pending as f64 / delay.as_secs_f64());
+            let all_of_it = if all_of_it.is_finite() { all_of_it } else { 0.0 };
+            let per_second = (rate.max(USUAL_RATE) / 60.0).max(all_of_it);
             self.schedule.hint(schedule_lane(lane), pending.saturating_sub(ours), per_second, now);
         }
     }

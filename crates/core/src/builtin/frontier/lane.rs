@@ -107,6 +107,8 @@ const PRIOR_GAP: f64 = 60.0 / 25.0;
 /// The prior gap is believed in as if so many completions had shown it: one job alone is looked at until it is done.
 const BELIEF: f64 = 3.0;
 const TRAIL: usize = 64;
+/// What was told may be off by so much of it: if it was three times too long, the outcome is known seconds late and not a minute.
+const DOUBT: f64 = 1.0 / 3.0;
 /// So many seconds after its rest a failure is forgotten.
 const MEMORY: f64 = 10.0;
 
@@ -181,12 +183,14 @@ impl Lane {
         Some(place)
     }
 
-    /// So many jobs are ahead of the first one here: its turn comes after so many gaps, the more regularly the more they are.
+    /// So many jobs are ahead of the first one here: its turn comes after so many gaps, the more regularly the more they are, as far as
+    /// what was told is to be trusted.
     pub(super) fn hint(&mut self, ahead: f64, per_second: f64, now: f64) {
         if self.rhythm.seen() == 0.0 {
             let gap = 1.0 / per_second;
             (self.gap_after, self.prior_gap) = (gap, (ahead + 1.0) * gap);
-            self.rhythm = Rhythm::new(self.prior_gap, (ahead + 1.0) * gap * gap, 0.0);
+            let variance = ((ahead + 1.0) * gap * gap).max((self.prior_gap * DOUBT).powi(2));
+            self.rhythm = Rhythm::new(self.prior_gap, variance, 0.0);
             (self.told, self.began, self.news, self.sweep.last) = (true, true, now, now);
         }
     }

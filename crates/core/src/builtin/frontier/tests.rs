@@ -404,3 +404,15 @@ fn time_that_stands_still_or_goes_back_harms_nothing() {
     assert!(polls <= 10);
     assert!(matches!(schedule.next(Duration::MAX), Next::Poll(_) | Next::Wait(_)));
 }
+
+#[test]
+fn a_queue_that_is_faster_than_was_told_is_not_found_out_a_minute_late() {
+    // A hundred jobs are ahead. They take 240 s, and were said to take three times as long.
+    let mut schedule = Frontier::new(Quota::default());
+    schedule.add(0, Some(START));
+    schedule.hint(0, 100, 25.0 / 180.0, START);
+    let polls = drive(&mut schedule, START + MS * 3_600_000, |_| 240.0);
+    let (known, calls) = (polls.last().unwrap().0, polls.len());
+    assert!(schedule.is_empty() && known < 250.0, "known at {known} s");
+    assert!(calls < 60, "{calls} calls");
+}
