@@ -7,32 +7,25 @@ use std::time::Duration;
 use activity_status::builtin::{Frontier, Quota, SystemClock, VirtualClock};
 use activity_status::plugin::{
     Acquired, CallClass, Clock, Delivery, Eta, Failure, Head, JobKey, Limiter, LimiterError, Next, Observed,
-    Permit, Request, Response, Schedule, Settlement, TransportError,
+    Permit, Request, Response, Schedule, Settlement,
 };
 use activity_status::{
-    Client, ClientBuilder, Endpoint, ErrorKind, Job, Look, Operation, Order, Outcome, RequestId, Step,
-    Tracker, WaitAll, WaitOptions,
+    Client, ClientBuilder, Endpoint, ErrorKind, Job, Look, Order, Outcome, Step, Tracker, WaitAll,
+    WaitOptions,
 };
 use activity_status_sandbox::Settings;
 use activity_status_tests::credentials;
+use activity_status_tests::waiting::{Eager, OPERATION, Returned, answer, job, jobs, trouble};
 use activity_status_tests::world::{World, activity, ms};
-
-const OPERATION: Operation = Operation::ACTIVITY_CREATE;
-const QUEUED: &str = r#"{"RequestId":"1","TaskStatus":{"Status":"In-Queue"}}"#;
-const DONE: &str = r#"{"RequestId":"1","TaskStatus":{"Status":"Success"}}"#;
-
-fn job() -> Job {
-    Job::new(OPERATION, RequestId::new("1").unwrap())
-}
 
 /// A client whose vendor answers at once: `In-Queue` so many times, and then `Success`.
 fn client(clock: impl Clock + 'static, queued: usize) -> ClientBuilder {
     let asked = AtomicUsize::new(0);
-    let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
-        let body = if asked.fetch_add(1, Ordering::SeqCst) < queued { QUEUED } else { DONE };
-        let head = Head { status: 200, headers: vec![] };
-        on_head(&head);
-        Ok::<_, TransportError>(Response { head, body: body.into() })
+    let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| -> Returned {
+        let is_queued = asked.fetch_add(1, Ordering::SeqCst) < queued;
+        let response = answer("1", if is_queued { "In-Queue" } else { "Success" })?;
+        on_head(&response.head);
+        Ok(response)
     };
     Client::builder(Endpoint::INDIA, credentials()).transport(transport).clock(clock)
 }
@@ -95,7 +88,7 @@ fn a_look_counts_from_the_moment_it_is_sent_and_not_from_when_it_was_handed_out(
     let clock = VirtualClock::new();
     let (schedule, diary) = noting();
     let mut tracker = client(clock.clone(), 0).build().unwrap().tracker_by(schedule, &WaitOptions::new());
-    tracker.add(job());
+    tracker.add(job("1"));
     let Step::Look(look) = tracker.step() else { panic!("the first look goes at once") };
     clock.sleep(ms(5000)).unwrap();
     look.send();
@@ -129,7 +122,7 @@ fn a_look_that_is_on_its_way_is_not_repeated_in_the_last_round() {
             .build()
             .unwrap()
             .tracker(&WaitOptions::new().deadline(ms(deadline)));
-        tracker.add(job());
+        tracker.add(job("1"));
         let (mut held, mut looks) = (None, 0);
         loop {
             match tracker.step() {
@@ -188,16 +181,16 @@ fn a_limiter_that_never_answered_ends_the_wait_and_one_that_did_is_waited_for() 
     let client = client(clock.clone(), 5).limiter(limiter.clone()).build().unwrap();
     limiter.broken.store(1, Ordering::SeqCst);
     let mut tracker = client.tracker(&WaitOptions::new());
-    tracker.add(job());
+    tracker.add(job("1"));
     assert_eq!(drive(&mut tracker, &clock), [Err(ErrorKind::Limiter)]);
     assert_eq!(clock.now(), Duration::ZERO);
 
-    assert!(tracker.add(job()), "it is over, and says so of each job");
+    assert!(tracker.add(job("1")), "it is over, and says so of each job");
     assert_eq!(drive(&mut tracker, &clock), [Err(ErrorKind::Limiter)]);
 
     limiter.broken.store(0, Ordering::SeqCst);
     let mut tracker = client.tracker(&WaitOptions::new());
-    tracker.add(job());
+    tracker.add(job("1"));
     let mut looks = 0;
     while looks < 2 {
         match tracker.step() {
@@ -224,11 +217,33 @@ fn a_limiter_that_never_answered_ends_the_wait_and_one_that_did_is_waited_for() 
 }
 
 #[test]
+fn however_many_jobs_end_for_one_reason_no_step_ends_more_than_one() {
+    let jobs = jobs(100_000);
+    for kind in [ErrorKind::Deadline, ErrorKind::Limiter] {
+        let (clock, limiter) = (VirtualClock::new(), Moody::default());
+        limiter.broken.store(usize::from(kind == ErrorKind::Limiter), Ordering::SeqCst);
+        let client = client(clock.clone(), 0).limiter(limiter).build().unwrap();
+        let mut tracker = client.tracker(&WaitOptions::new().deadline(ms(60_000)));
+        jobs.iter().for_each(|job| assert!(tracker.add(job.clone())));
+        if kind == ErrorKind::Deadline {
+            clock.sleep(ms(60_000)).unwrap();
+        }
+        for (n, expected) in jobs.iter().enumerate() {
+            let Step::Ended(job, outcome) = tracker.step() else { panic!("the {n}th has not ended") };
+            assert_eq!((&job, outcome.unwrap_err().kind()), (expected, kind));
+            let is_followed = |other: &Job| !tracker.add(other.clone());
+            assert!(jobs.get(n + 1).is_none_or(is_followed), "with the {n}th, the next has ended");
+        }
+        assert!(matches!(tracker.step(), Step::Done));
+    }
+}
+
+#[test]
 fn a_place_at_the_limiter_is_given_up_when_nobody_wants_it() {
     let limiter = Moody::default();
     let client = client(VirtualClock::new(), 5).limiter(limiter.clone()).build().unwrap();
     let mut tracker = client.tracker(&WaitOptions::new());
-    tracker.add(job());
+    tracker.add(job("1"));
     let Step::Sleep(pause) = tracker.step() else { panic!("it was told to wait") };
     assert_eq!(pause, ms(300));
     assert_eq!(limiter.left.load(Ordering::SeqCst), 0);
@@ -238,23 +253,6 @@ fn a_place_at_the_limiter_is_given_up_when_nobody_wants_it() {
 
 #[test]
 fn an_answer_wakes_whoever_waits() {
-    /// Asks once, and has nothing to ask for a minute after.
-    struct Once(bool);
-    impl Schedule for Once {
-        fn add(&mut self, _: u16, _: Option<Duration>) -> JobKey {
-            JobKey(0)
-        }
-        fn next(&mut self, _: Duration) -> Next {
-            if std::mem::replace(&mut self.0, true) { Next::Wait(ms(60_000)) } else { Next::Poll(JobKey(0)) }
-        }
-        fn observe(&mut self, _: JobKey, _: Observed, _: Duration, _: Duration) {}
-        fn len(&self) -> usize {
-            1
-        }
-        fn eta(&self, _: Duration) -> Option<Eta> {
-            None
-        }
-    }
     /// Lets the answer go as soon as somebody is parked.
     struct Parking(mpsc::SyncSender<()>);
     impl Clock for Parking {
@@ -275,15 +273,13 @@ fn an_answer_wakes_whoever_waits() {
     }
     let (parked, heard) = mpsc::sync_channel(1);
     let heard = Mutex::new(heard);
-    let transport = move |_: &Request<'_>, on_head: &mut dyn FnMut(&Head)| {
+    let transport = move |_: &Request<'_>, _: &mut dyn FnMut(&Head)| -> Returned {
         heard.lock().unwrap().recv().expect("somebody parks");
-        let head = Head { status: 200, headers: vec![] };
-        on_head(&head);
-        Ok::<_, TransportError>(Response { head, body: DONE.into() })
+        answer("1", "Success")
     };
     let client = client(Parking(parked), 0).transport(transport).build().unwrap();
-    let mut tracker = client.tracker_by(Once(false), &WaitOptions::new());
-    tracker.add(job());
+    let mut tracker = client.tracker_by(Eager::default(), &WaitOptions::new());
+    tracker.add(job("1"));
     let began = SystemClock::new().now();
     let (_, outcome) = WaitAll::from(tracker).next().unwrap();
     assert_eq!(outcome.unwrap().outcome(), Outcome::Succeeded);
@@ -340,20 +336,13 @@ fn from_an_answer_to_ones_own_client_the_limiter_learns_no_round_trip() {
         }) as Box<dyn Fn(Look)>,
         Box::new(|look| look.answered(Response { head: head(503), body: vec![] })),
         Box::new(|look| look.answered(Response { head: head(429), body: vec![] })),
-        Box::new(|look| {
-            look.failed(TransportError {
-                delivery: Delivery::NotSent,
-                failure: Failure::Connection,
-                message: "no".to_owned(),
-                source: None,
-            })
-        }),
+        Box::new(|look| look.failed(trouble(Delivery::NotSent, Failure::Connection))),
         Box::new(drop),
-        Box::new(|look| look.answered(Response { head: head(200), body: DONE.into() })),
+        Box::new(|look| look.answered(answer("1", "Success").unwrap())),
     ]
     .into_iter();
     let mut tracker = client.tracker(&WaitOptions::new());
-    tracker.add(job());
+    tracker.add(job("1"));
     loop {
         match tracker.step() {
             Step::Look(look) => answers.next().expect("as many looks as answers")(look),

@@ -10,19 +10,10 @@ use activity_status::plugin::{
     Clock, Delivery, Eta, Failure, Head, Interrupted, JobKey, Next, Observed, Request, Response, Schedule,
     Transport, TransportError,
 };
-use activity_status::{
-    Client, Error, ErrorKind, Job, JobStatus, Operation, Order, Outcome, RequestId, Step, WaitAll,
-    WaitOptions,
-};
+use activity_status::{Client, Error, ErrorKind, Job, JobStatus, Order, Outcome, Step, WaitAll, WaitOptions};
 use activity_status_sandbox::{Call, CallKind, Fault, Planned, Settings, UnknownId, Window};
+use activity_status_tests::waiting::{LONG, OPERATION, job, trouble};
 use activity_status_tests::world::{World, activity, jittery, ms};
-
-const OPERATION: Operation = Operation::ACTIVITY_CREATE;
-const LONG: WaitOptions = WaitOptions::new().deadline(Duration::from_secs(24 * 3600));
-
-fn job(id: &str) -> Job {
-    Job::new(OPERATION, RequestId::new(id).unwrap())
-}
 
 /// Submits so many activities; `note` tells the sandbox what to make of each.
 fn submit(client: &Client, count: usize, note: impl Fn(usize) -> &'static str) -> Vec<Job> {
@@ -377,13 +368,9 @@ fn what_asking_again_would_not_mend_ends_one_job_and_what_is_wrong_for_all_ends_
     });
 }
 
+/// The vendor is away.
 fn nobody_there() -> TransportError {
-    TransportError {
-        delivery: Delivery::NotSent,
-        failure: Failure::Connection,
-        message: "nobody there".to_owned(),
-        source: None,
-    }
+    trouble(Delivery::NotSent, Failure::Connection)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod raw_server;
 mod vectors;
+pub mod waiting;
 pub mod world;
 
 pub use raw_server::{Answer, RawServer, http};
