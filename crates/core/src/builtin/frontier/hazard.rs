@@ -23,11 +23,18 @@ impl Hazard {
 
     /// A silence that has ended counts as four mean gaps at the most: so an outage needs no detector, and is forgotten at the first
     /// hit.
-    pub(super) fn hit(&mut self, exposure: f64) {
+    pub(super) fn hit(&mut self, exposure: f64, gap: f64) {
         let fade = 1.0 - 1.0 / MEMORY;
-        let most = if self.hits < 1.0 { f64::INFINITY } else { 4.0 * self.exposure / self.hits };
-        self.exposure = (self.exposure + (self.silence + exposure).min(most)) * fade;
+        self.miss(exposure);
+        self.end_silence(gap);
+        self.exposure *= fade;
         self.hits = self.hits * fade + 1.0;
+    }
+
+    /// The silence is over, as something else has shown. If nothing was seen before, the mean gap is believed to be `gap`.
+    pub(super) fn end_silence(&mut self, gap: f64) {
+        let mean = if self.hits < 1.0 { gap } else { self.exposure / self.hits };
+        self.exposure += self.silence.min(4.0 * mean);
         self.silence = 0.0;
     }
 }
@@ -92,8 +99,9 @@ impl Rhythm {
 
     fn fit(&mut self) {
         let variation = |variance: f64| variance.max(0.0).sqrt() / self.mean;
-        // A memoryless rhythm looks a little regular by chance: only what is clearly so counts.
-        self.shape = match variation(self.variance) < REGULAR {
+        // A memoryless rhythm looks a little regular by chance: only what was told, or is clearly so, counts.
+        let can_tell = self.seen == 0.0 || self.seen > 3.0;
+        self.shape = match can_tell && variation(self.variance) < REGULAR {
             true => variation(self.variance + self.unsure).max(0.04).powf(-1.086).max(1.0),
             false => 1.0,
         };
@@ -134,11 +142,11 @@ mod tests {
     #[test]
     fn a_long_silence_counts_as_four_gaps_once_it_has_ended() {
         let mut hazard = Hazard::default();
-        (0..100).for_each(|_| hazard.hit(2.0));
+        (0..100).for_each(|_| hazard.hit(2.0, 2.0));
         assert!((hazard.rate(1.0, 1.0) - 0.5).abs() < 0.05);
         hazard.miss(1000.0);
         assert!(hazard.rate(1.0, 1.0) < 0.02, "it thins the looks out while it lasts");
-        hazard.hit(0.0);
+        hazard.hit(0.0, 2.0);
         assert!(hazard.rate(1.0, 1.0) > 0.35, "and is forgotten then");
     }
 

@@ -400,7 +400,7 @@ impl Lane {
             Kind::Near { rank: None, .. } => {
                 self.overtaken.miss(1.0);
                 if let Some(rank) = self.jumped.take() {
-                    self.hazards[rank].hit(0.0);
+                    self.hazards[rank].hit(0.0, self.prior_gap);
                 }
             }
             Kind::Near { rank: Some(rank), since, .. } => {
@@ -427,7 +427,7 @@ impl Lane {
     /// It was finished when the look was sent.
     pub(super) fn hit(&mut self, look: &Look, sent: f64) {
         match look.kind {
-            Kind::Near { rank: None, .. } => self.overtaken.hit(1.0),
+            Kind::Near { rank: None, .. } => self.overtaken.hit(1.0, f64::INFINITY),
             Kind::Near { rank: Some(rank), since, in_turn } => {
                 self.run += 1;
                 self.beat.hit(sent, self.rhythm.mean());
@@ -435,7 +435,7 @@ impl Lane {
                 let news = self.news + self.rhythm.add((since - self.news).clamp(0.0, to), to);
                 let exposure = self.exposure(since, news);
                 match rank == 0 || !in_turn {
-                    true => self.hazards[rank].hit(exposure),
+                    true => self.hazards[rank].hit(exposure, self.prior_gap),
                     // Whether it came before its turn, the look at those before it will show.
                     false => {
                         self.hazards[rank].miss(exposure);
@@ -454,6 +454,8 @@ impl Lane {
                 self.sweep.gain += (ended - self.sweep.gain) / 8.0;
                 self.sweep.misses = 0;
                 self.remember(look.place, sent);
+                let gap = self.prior_gap;
+                self.hazards.iter_mut().for_each(|hazard| hazard.end_silence(gap));
             }
         }
         if look.place >= self.top {

@@ -138,8 +138,8 @@ impl Late {
     pub(super) fn hit(&mut self, straggler: &Straggler, at: f64) {
         let (by_age, by_retry) = self.hazards(straggler, at);
         match by_retry > by_age {
-            true => self.on_retry.hit(self.retries(straggler, at)),
-            false => self.any_time.hit(log_age(straggler, at)),
+            true => self.on_retry.hit(self.retries(straggler, at), f64::INFINITY),
+            false => self.any_time.hit(log_age(straggler, at), f64::INFINITY),
         }
     }
 
