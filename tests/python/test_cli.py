@@ -134,7 +134,7 @@ def test_the_example_with_a_limiter_of_its_own(vendor: Vendor) -> None:
 
 
 def test_the_programs_of_the_readme(
-    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     accepted = Answer(json.dumps({"RequestID": ID}).encode())
     vendor.answer = lambda seen: (
@@ -142,9 +142,11 @@ def test_the_programs_of_the_readme(
     )
     for name, value in environment(vendor).items():
         monkeypatch.setenv(name, value)
-    readme = Path(__file__).parents[2] / "bindings" / "python" / "README.md"
+    monkeypatch.chdir(tmp_path)
+    Path("ids.txt").write_text(f"{ID}\n", "utf-8")
+    readme = Path(__file__).resolve().parents[2] / "bindings" / "python" / "README.md"
     programs = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
     for program in programs:
         exec(compile(program, str(readme), "exec"), {})
-    assert capsys.readouterr().out == "failed None because\nFAILURE because {}\n"
-    assert len(vendor.seen) == 3
+    assert capsys.readouterr().out == f"failed None because\nFAILURE because {{}}\n{ID} failed\n"
+    assert len(vendor.seen) == 4
