@@ -49,6 +49,7 @@ mod retry;
 mod settings;
 mod submission;
 mod tracker;
+mod trouble;
 mod wait;
 mod wire;
 

@@ -10,6 +10,7 @@ use crate::look::{About, Answer, Look, Reply};
 use crate::pipeline::Pipeline;
 use crate::plugin::{Acquired, Eta, Event, JobKey, Next, Observed, Permit, Schedule};
 use crate::progress::{Progress, Tally};
+use crate::trouble::Trouble;
 use crate::{
     Ended, Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId, Resend, WaitOptions,
 };
@@ -107,22 +108,6 @@ struct Open {
     trouble: Option<Error>,
 }
 
-/// How well the vendor answers.
-#[derive(Default)]
-struct Trouble {
-    /// Looks in a row that failed, those that were on their way together counted once.
-    failures: u32,
-    /// Of these, the last ones that leave no hope for any other.
-    hopeless: u32,
-    last: Duration,
-    /// When the last look went out.
-    asked: Duration,
-    /// Has there ever been a good answer?
-    heard: bool,
-    /// Nothing is asked before this moment.
-    until: Duration,
-}
-
 /// How it stands with the limiter.
 #[derive(Default)]
 struct Leave {
@@ -135,9 +120,6 @@ struct Leave {
     /// Why it gave no answer when it was asked last.
     away: Option<Error>,
 }
-
-/// After so many looks in a row that leave no hope, none will do better: some 20 s with the pauses between them.
-const HOPELESS: u32 = 7;
 
 /// A job that was submitted less than this long ago stands behind all that the metrics tell of.
 const YOUNG: Duration = Duration::from_secs(10);
@@ -219,12 +201,8 @@ impl Tracker {
             self.leave();
             return Step::Done;
         }
-        if now < self.trouble.until {
-            return self.sleep(now, self.trouble.until - now);
-        }
-        // One at a time tries whether the vendor is there again.
-        if self.trouble.failures > 0 && self.in_flight > 0 && self.trouble.asked >= self.trouble.last {
-            return self.sleep(now, Duration::from_secs(1));
+        if let Some(pause) = self.trouble.rest(now, self.in_flight) {
+            return self.sleep(now, pause);
         }
         if now < self.limiter.until {
             return self.sleep(now, self.limiter.until - now);
@@ -407,7 +385,7 @@ impl Tracker {
             }
         };
         self.in_flight += 1;
-        self.trouble.asked = now;
+        self.trouble.asked(now);
         let deadline = now.saturating_add(self.pipeline.call_deadline).min(self.deadline());
         let answers = self.answers.0.clone();
         Look::new(self.pipeline.clone(), about, operation, id, attempt, permit, deadline, answers)
@@ -434,7 +412,9 @@ impl Tracker {
     fn hear(&mut self, answer: Answer) {
         let Answer { about, sent_at, answered_at, result } = answer;
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.weigh(&result, sent_at, answered_at, self.salt(&about));
+        let salt = self.salt(&about);
+        let error = result.as_ref().err();
+        self.trouble.weigh(error, sent_at, answered_at, |failures| self.pipeline.retry.delay(failures, salt));
         match (about, result) {
             (About::Job { key }, result) => {
                 let seen = observed(&result);
@@ -448,7 +428,7 @@ impl Tracker {
     }
 
     fn hear_of(&mut self, key: JobKey, result: Result<Reply, Error>) {
-        let is_in_vain = result.as_ref().is_err_and(|error| self.is_in_vain(error));
+        let is_in_vain = result.as_ref().is_err_and(|error| self.trouble.is_in_vain(error));
         // It may have run out of time meanwhile.
         let Some(open) = self.open.get_mut(&key) else { return };
         open.in_flight = false;
@@ -466,47 +446,13 @@ impl Tracker {
             Err(error) if passes(&error, open) && !is_in_vain => {
                 let (kind, lane) = (error.kind(), open.lane);
                 open.trouble = Some(error);
-                let wait = self.trouble.until.saturating_sub(self.pipeline.clock.now());
+                let wait = self.trouble.rest(self.pipeline.clock.now(), 0).unwrap_or_default();
                 let operation = self.lanes[lane].operation.name();
                 self.pipeline.observe(&Event::Retrying { operation, kind, wait });
             }
             Err(error) if is_in_vain => self.over = Some(error),
             Err(error) => self.end(key, Err(error)),
         }
-    }
-
-    /// Takes note of how well the vendor answers, and lets it rest after failures in a row.
-    fn weigh(&mut self, result: &Result<Reply, Error>, sent_at: Duration, answered_at: Duration, salt: u64) {
-        let trouble = &mut self.trouble;
-        let error = match result {
-            Err(error) if error.resend() == Resend::Safe || error.kind() == ErrorKind::Unauthorized => error,
-            // An answer, though it may not be the one that was hoped for.
-            _ => {
-                trouble.heard |= result.is_ok();
-                (trouble.failures, trouble.hopeless) = (0, 0);
-                return;
-            }
-        };
-        // A single failure holds up the job alone.
-        let together = trouble.failures > 0 && sent_at <= trouble.last;
-        if together || error.kind() == ErrorKind::Interrupted {
-            return;
-        }
-        trouble.last = answered_at;
-        trouble.failures = trouble.failures.saturating_add(1);
-        trouble.hopeless =
-            if is_hopeless(error, trouble.heard) { trouble.hopeless.saturating_add(1) } else { 0 };
-        if trouble.failures > 1 {
-            let pause = self.pipeline.retry.delay(trouble.failures - 1, salt);
-            trouble.until = answered_at.saturating_add(pause);
-        }
-    }
-
-    /// Will no further look do better than this one? A wrong key says so at once, unless it was right a moment ago.
-    fn is_in_vain(&self, error: &Error) -> bool {
-        let trouble = &self.trouble;
-        error.kind() == ErrorKind::Unauthorized && !trouble.heard
-            || trouble.hopeless >= HOPELESS && is_hopeless(error, trouble.heard)
     }
 
     /// The queue's metrics are worth a call if they tell how many jobs stand before ours, and none of ours has been done yet.
@@ -616,13 +562,4 @@ fn schedule_lane(lane: usize) -> u16 {
 fn passes(error: &Error, open: &Open) -> bool {
     let refused_before = || open.trouble.as_ref().is_some_and(|it| it.kind() == ErrorKind::Unauthorized);
     error.resend() == Resend::Safe || error.kind() == ErrorKind::Unauthorized && !refused_before()
-}
-
-/// Does it look as if no question would be answered? As long as the vendor was never heard, because this may not be the vendor
-/// at all; later, because the keys are not good any more.
-fn is_hopeless(error: &Error, heard: bool) -> bool {
-    match error.kind() {
-        ErrorKind::Transport | ErrorKind::Malformed | ErrorKind::TimedOut => !heard,
-        kind => kind == ErrorKind::Unauthorized,
-    }
 }
