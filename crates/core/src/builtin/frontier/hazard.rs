@@ -82,13 +82,14 @@ impl Rhythm {
         self.seen += 1.0;
         let most = if self.seen > 4.0 { 4.0 * self.mean } else { f64::INFINITY };
         let surprise = ((from + to) / 2.0).min(most) - self.mean;
-        let (seen, expected) = ((to - from).powi(2) / 12.0, self.variance.max(0.0) + self.unsure);
+        let (seen, expected) = ((to - from).powi(2) / 12.0, self.variance + self.unsure);
         let trust = expected / (expected + seen).max(1e-12);
         let gap = (self.mean + trust * surprise).clamp(from, to);
 
         let weight = 1.0 / (self.seen + 1.0).min(MEMORY * 2.0);
         // Both ends of the gap were seen through looks: what that adds to the variance is not the vendor's.
-        self.variance += (surprise * surprise - self.unsure - seen - self.variance) * weight * trust;
+        let variance = surprise * surprise - self.unsure - seen;
+        self.variance = (self.variance + (variance - self.variance) * weight * trust).max(0.0);
         // It follows the looks as far as they can be trusted, and as far as they contradict it.
         let contradicted = (from.min(most) - self.mean).max(0.0) + (to - self.mean).min(0.0);
         self.mean += (trust * surprise + (1.0 - trust) * contradicted) * weight;
@@ -98,7 +99,7 @@ impl Rhythm {
     }
 
     fn fit(&mut self) {
-        let variation = |variance: f64| variance.max(0.0).sqrt() / self.mean;
+        let variation = |variance: f64| variance.sqrt() / self.mean;
         // A memoryless rhythm looks a little regular by chance: only what was told, or is clearly so, counts.
         let can_tell = self.seen == 0.0 || self.seen > 3.0;
         self.shape = match can_tell && variation(self.variance) < REGULAR {
@@ -148,6 +149,17 @@ mod tests {
         assert!(hazard.rate(1.0, 1.0) < 0.02, "it thins the looks out while it lasts");
         hazard.hit(0.0, 2.0);
         assert!(hazard.rate(1.0, 1.0) > 0.35, "and is forgotten then");
+    }
+
+    #[test]
+    fn looks_that_come_far_too_late_make_no_rhythm_for_long() {
+        let mut rhythm = Rhythm::new(2.4, 5.8, 10.0);
+        (0..100).for_each(|_| _ = rhythm.add(0.0, 60.0));
+        for n in 0..24 {
+            let gap = if n % 2 == 0 { 0.2 } else { 5.0 };
+            rhythm.add(gap - 0.1, gap + 0.1);
+        }
+        assert!(!rhythm.is_regular(), "{rhythm:?}");
     }
 
     #[test]

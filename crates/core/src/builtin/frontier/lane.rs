@@ -5,6 +5,7 @@ use super::eta::Turns;
 use super::hazard::{Hazard, Rhythm};
 use super::late::{LONGEST, Late, Straggler};
 use super::look::{Kind, Look};
+use super::trail::Trail;
 
 /// The jobs of one queue, in the order of submission.
 #[derive(Debug, Clone)]
@@ -36,8 +37,7 @@ pub(super) struct Lane {
     news: f64,
     /// Hits at the front since the last miss there.
     run: u32,
-    /// Places and times at which turns ended.
-    trail: VecDeque<(u32, f64)>,
+    trail: Trail,
     /// Jobs whose look failed, and until when each is left alone.
     resting: Vec<(u32, f64)>,
     open: usize,
@@ -88,7 +88,7 @@ struct Near {
 }
 
 /// Insurance against an order that is not the one of submission, and against a front that stands still: a look far from the front now and
-/// then.
+/// then. While first retries are seen in place of first attempts, every second one goes where either may be.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sweep {
     last: f64,
@@ -106,9 +106,10 @@ const LAG: f64 = 20.0;
 const PRIOR_GAP: f64 = 60.0 / 25.0;
 /// The prior gap is believed in as if so many completions had shown it: one job alone is looked at until it is done.
 const BELIEF: f64 = 3.0;
-const TRAIL: usize = 64;
 /// What was told may be off by so much of it: if it was three times too long, the outcome is known seconds late and not a minute.
 const DOUBT: f64 = 1.0 / 3.0;
+/// So many mean gaps of silence are no chance, if the mean is of so many.
+const NO_CHANCE: f64 = 8.0;
 /// So many seconds after its rest a failure is forgotten.
 const MEMORY: f64 = 10.0;
 
@@ -133,7 +134,7 @@ impl Lane {
             turned_at: 0.0,
             news: 0.0,
             run: 0,
-            trail: VecDeque::with_capacity(TRAIL),
+            trail: Trail::new(),
             resting: Vec::new(),
             open: 0,
             began: false,
@@ -326,10 +327,13 @@ impl Lane {
 
     /// An insurance look, if one is due: it goes to nobody in particular.
     pub(super) fn sweep(&mut self, now: f64, call_gap: f64, best: Option<&Look>) -> Option<Look> {
-        let patience = (10.0_f64).max(25.0 * call_gap) * (1.0 + f64::from(self.sweep.misses) / 8.0).min(6.0);
         let silence = now - self.news;
-        let lost = self.rhythm.seen() < 8.0 && silence > 8.0 * PRIOR_GAP;
-        let is_due = now - self.sweep.last > if lost { 2.0 * call_gap } else { patience };
+        let patience = match self.trail.is_delayed() {
+            _ if self.rhythm.seen() < NO_CHANCE && silence > NO_CHANCE * PRIOR_GAP => 2.0 * call_gap,
+            true => 4.0 * call_gap,
+            false => (10.0_f64).max(25.0 * call_gap) * (1.0 + f64::from(self.sweep.misses) / 8.0).min(6.0),
+        };
+        let is_due = now - self.sweep.last > patience;
         let is_better = self.sweep.gain > best.map_or(0.0, |best| best.worth);
         // After a hit at the front there is nothing to spare.
         if self.run > 0 || self.beat.is_near(now) || self.beat.is_now(now) || !(is_due || is_better) {
@@ -345,8 +349,11 @@ impl Lane {
         let part = (f64::from(self.sweep.looks) * 0.618_033_988_75).fract();
         self.sweep.looks = self.sweep.looks.wrapping_add(1);
         self.sweep.last = now;
-        let distance = nearest * (all / nearest).powf(part);
-        let place = self.active_from(head + distance as u32)?;
+        let target = match self.trail.is_delayed() && !self.sweep.looks.is_multiple_of(2) {
+            true => self.top.saturating_add(self.trail.ahead(now - self.topped_at, part)),
+            false => head + (nearest * (all / nearest).powf(part)) as u32,
+        };
+        let place = self.active_from(target)?;
         let job = &self.jobs[(place - self.first) as usize];
         let is_near = self.near.iter().any(|near| near.place == place);
         if job.flight != Flight::None || is_near {
@@ -445,15 +452,18 @@ impl Lane {
                 if self.told && self.rhythm.seen() == 1.0 {
                     self.first_after_hint(news - self.news);
                 }
+                if let Some(wait) = self.wait_for_first_retries(since - self.news, to) {
+                    self.trail.resumed(wait);
+                }
                 self.news = news;
-                self.remember(look.place, news);
+                self.trail.completed(look.place, news, look.place == self.top);
             }
             Kind::Late(straggler) => self.late.hit(&straggler, sent),
             Kind::Sweep { since } => {
                 let ended = (sent - since.max(self.sweep.last - 3600.0)).max(0.0) / 2.0;
                 self.sweep.gain += (ended - self.sweep.gain) / 8.0;
                 self.sweep.misses = 0;
-                self.remember(look.place, sent);
+                self.trail.turned(look.place, sent);
                 let gap = self.prior_gap;
                 self.hazards.iter_mut().for_each(|hazard| hazard.end_silence(gap));
             }
@@ -474,6 +484,13 @@ impl Lane {
         }
     }
 
+    /// How long the first retries take that may have ended this silence, of which so much is proven: no chance, and not one before a beat.
+    fn wait_for_first_retries(&self, proven: f64, silence: f64) -> Option<f64> {
+        let is_chance = self.rhythm.seen() < NO_CHANCE || proven < NO_CHANCE * self.rhythm.mean();
+        let wait = *self.late.ladder().first()?;
+        (!is_chance && silence >= wait && self.beat.next().is_none()).then_some(wait)
+    }
+
     /// The turns of those ahead are over: from now on each of ours is a turn. They were told to take so long, and took so long.
     fn first_after_hint(&mut self, took: f64) {
         let turns = self.prior_gap / self.gap_after;
@@ -487,19 +504,9 @@ impl Lane {
         (self.rhythm.warped(until - self.news) - self.rhythm.warped(since - self.news)).max(0.0)
     }
 
-    fn remember(&mut self, place: u32, at: f64) {
-        if self.trail.len() == TRAIL {
-            self.trail.pop_front();
-        }
-        self.trail.push_back((place, at));
-    }
-
     /// Its turn ended between those of the jobs around it.
     fn is_late(&mut self, place: u32, price: f64, rest: f64) {
-        let before = self.trail.iter().filter(|(other, _)| *other < place).max_by_key(|(other, _)| *other);
-        let after = self.trail.iter().filter(|(other, _)| *other > place).min_by_key(|(other, _)| *other);
-        let to = after.map_or(self.news, |(_, at)| *at);
-        let from = before.map_or(to, |(_, at)| at.min(to));
+        let (from, to) = self.trail.around(place, self.news);
         let job = self.job(place);
         job.state = State::Late;
         let seen = job.seen;

@@ -43,6 +43,8 @@ pub(super) struct Late {
     any_time: Hazard,
     /// Events in retries that are due: a hit is a job that was finished in one.
     on_retry: Hazard,
+    /// When room was made: once at a time, so that a look that was not sent after all is chosen again.
+    roomy_at: f64,
 }
 
 /// A retry takes place somewhere in so many seconds after it is due, and each one before it has added to that.
@@ -51,7 +53,13 @@ const SPREAD_PER_RUNG: f64 = 1.5;
 
 impl Late {
     pub(super) fn new(ladder: Vec<f64>) -> Self {
-        Late { heap: BinaryHeap::new(), ladder, any_time: Hazard::default(), on_retry: Hazard::default() }
+        Late {
+            heap: BinaryHeap::new(),
+            ladder,
+            any_time: Hazard::default(),
+            on_retry: Hazard::default(),
+            roomy_at: 0.0,
+        }
     }
 
     /// Puts a straggler in its place: due when a look at it is worth `price`, and not before `rest`.
@@ -88,6 +96,10 @@ impl Late {
     /// Whoever is due, but worth less than another look, makes room for those behind: until it is worth as much, or its silence
     /// has grown by a quarter. Those who have waited for too long keep their order.
     pub(super) fn make_room(&mut self, worth: f64, now: f64) {
+        if now <= self.roomy_at {
+            return;
+        }
+        self.roomy_at = now;
         for _ in 0..4 {
             let Some(first) = self.peek(now).copied() else { return };
             if now - first.seen > LONGEST || self.worth(&first, now).0 >= worth {

@@ -6,6 +6,7 @@ mod hazard;
 mod lane;
 mod late;
 mod look;
+mod trail;
 
 use std::time::Duration;
 
