@@ -17,8 +17,8 @@ pub(crate) struct Answers<'a> {
     /// What each job is called in text, in columns.
     labels: Vec<String>,
     code: u8,
-    /// Succeeded, failed, pending, without an answer.
-    counts: [usize; 4],
+    /// Succeeded, failed, pending, without an answer, not asked about.
+    counts: [usize; 5],
     /// One question each comes out in the order of asking, whatever is answered first.
     in_order: bool,
     /// What waits for those before it. Some have no line on standard output.
@@ -32,8 +32,16 @@ pub(crate) struct Answers<'a> {
 pub(crate) struct Rest {
     pub(crate) kind: ErrorKind,
     pub(crate) why: String,
-    /// It was seen to be pending.
-    pub(crate) is_pending: bool,
+    pub(crate) seen: Seen,
+}
+
+/// What was seen of a job that is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Pending,
+    NoAnswer,
+    /// Its turn to be asked about had not come.
+    NotAsked,
 }
 
 /// So many open jobs are listed one by one for a reader; a program has them all with `--json`.
@@ -47,7 +55,7 @@ impl<'a> Answers<'a> {
             jobs,
             labels: labels(jobs),
             code: exit::FINE,
-            counts: [0; 4],
+            counts: [0; 5],
             in_order,
             lines: BTreeMap::new(),
             printed: 0,
@@ -94,12 +102,16 @@ impl<'a> Answers<'a> {
 
     /// The jobs that are still open when asking ends.
     pub(crate) fn rest(&mut self, shell: &mut Shell<'_>, rest: &BTreeMap<usize, Rest>) {
-        for (count, (item, Rest { kind, why, is_pending })) in rest.iter().enumerate() {
+        for (count, (item, Rest { kind, why, seen })) in rest.iter().enumerate() {
             if self.output.is_err() {
                 return;
             }
             self.code = self.code.max(exit::of(*kind));
-            let (place, word) = if *is_pending { (2, "pending  ") } else { (3, "no answer") };
+            let (place, word) = match seen {
+                Seen::Pending => (2, "pending  "),
+                Seen::NoAnswer => (3, "no answer"),
+                Seen::NotAsked => (4, "not asked"),
+            };
             self.counts[place] += 1;
             if self.json {
                 let line = unanswered(&self.operation, self.jobs[*item].id.as_str(), *kind, why);
@@ -128,13 +140,15 @@ impl<'a> Answers<'a> {
             Ok(()) => {}
         }
         if self.jobs.len() > 1 {
-            let [succeeded, failed, pending, unanswered] = self.counts;
+            let [succeeded, failed, pending, unanswered, not_asked] = self.counts;
             let mut text = format!(
                 "{} jobs: {succeeded} succeeded, {failed} failed, {pending} pending",
                 self.jobs.len()
             );
-            if unanswered > 0 {
-                text += &format!(", {unanswered} without an answer");
+            for (count, what) in [(unanswered, "without an answer"), (not_asked, "not asked about yet")] {
+                if count > 0 {
+                    text += &format!(", {count} {what}");
+                }
             }
             shell.note(text);
         }

@@ -18,7 +18,7 @@ pub(crate) struct Trouble {
     until: Duration,
 }
 
-/// After so many looks in a row that leave no hope, none will do better: some 20 s with the pauses between them.
+/// After so many looks in a row that leave no hope, none will do better: 10 to 20 s with the pauses between them.
 const HOPELESS: u32 = 7;
 
 /// While a look tries whether the vendor is there again, this is how often it is considered whether it is back.

@@ -54,7 +54,7 @@ impl WaitOptions {
     }
 
     /// How much waiting one call must be expected to end: more is fewer calls and later news. 5 ms uses what the quota has; with
-    /// 100 ms a third of the calls is made, and an outcome is known 0.4 s after the fact in place of 0.2 s. At most an hour.
+    /// 100 ms a third of the calls is made in a long queue, and an outcome is known 0.4 s after the fact in place of 0.2 s. At most an hour.
     pub const fn price(mut self, waiting: Duration) -> Self {
         self.price = waiting;
         self
@@ -75,7 +75,7 @@ impl Default for WaitOptions {
 
 impl Client {
     /// Asks until the job is settled: succeeded or failed. A question that fails for a while loses nothing; only if the first
-    /// seven never reach the vendor does the wait end, with the error of the last: after some 20 s, or as long as their
+    /// seven never reach the vendor does the wait end, with the error of the last: after 10 to 20 s, or as long as their
     /// time-outs take.
     ///
     /// # Errors
@@ -99,7 +99,8 @@ impl Client {
     /// Follows many jobs over the client's one quota, and yields each as soon as its end is known.
     ///
     /// Each job is yielded once: with its status when it has settled; or with an error, if asking again would not mend it or
-    /// the deadline has passed. A question that fails for a while loses nothing. A job that is given twice is followed once.
+    /// the deadline has passed. A question that fails for a while loses nothing; only if the first seven never reach the vendor do all
+    /// jobs end with the error of the last. A job that is given twice is followed once.
     /// Several questions are on their way at a time where the quota allows it and the answers are slow, each on a thread of
     /// its own, but never two about one job.
     ///

@@ -1,7 +1,7 @@
 use activity_status::ErrorKind;
 
 use crate::account::{self, Account, Refusals};
-use crate::answers::{Answers, Rest};
+use crate::answers::{Answers, Rest, Seen};
 use crate::args::StatusArgs;
 use crate::each::{Ended, Next, Plan, each};
 use crate::ids;
@@ -12,7 +12,7 @@ pub(crate) fn status(args: &StatusArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
     let refusals = Refusals::default();
     let Account { client, operation, deadline, .. } =
         account::open(&args.account, None, refusals.clone(), shell)?;
-    let jobs = ids::read(shell, &args.which)?;
+    let jobs = ids::read(shell, &args.which, &operation)?;
     let mut answers = Answers::new(args.account.json, &operation, &jobs, true);
     let plan = Plan { threads: args.abreast.concurrency.into(), deadline, ahead: usize::MAX, patient: false };
 
@@ -40,7 +40,7 @@ pub(crate) fn status(args: &StatusArgs, shell: &mut Shell<'_>) -> Result<u8, Pro
         Ended::Halted => (ErrorKind::Unauthorized, "not asked, because the keys were not accepted"),
         Ended::Complete => (ErrorKind::Transport, "the question ended without an answer"),
     };
-    let rest = || Rest { kind, why: why.to_owned(), is_pending: false };
+    let rest = || Rest { kind, why: why.to_owned(), seen: Seen::NoAnswer };
     let rest = left.waiting.union(&left.outstanding).map(|item| (*item, rest())).collect();
     answers.rest(shell, &rest);
     let code = answers.finish(shell, None)?;

@@ -9,7 +9,7 @@ use activity_status::{
 };
 
 use crate::account::{self, Account, Refusals};
-use crate::answers::{Answers, Rest};
+use crate::answers::{Answers, Rest, Seen};
 use crate::args::WaitArgs;
 use crate::ids;
 use crate::shell::{Problem, Shell};
@@ -39,7 +39,7 @@ fn follow(
 ) -> Result<u8, Problem> {
     let order = if args.unordered { Order::Unknown } else { Order::Submitted };
     let options = WaitOptions::new().price(parse_duration(&args.price)?).order(order);
-    let jobs = ids::read(shell, &args.which)?;
+    let jobs = ids::read(shell, &args.which, &account.operation)?;
     let Account { client, operation, deadline, .. } = account;
     let left = deadline.map_or(LONGEST, |deadline| deadline.saturating_sub(clock.now()));
     let named = jobs.iter().map(|job| Job::new(operation.clone(), job.id.clone()));
@@ -107,7 +107,7 @@ impl<'a> Following<'a> {
                 // What ends all of them is told in full only once.
                 Err(error) if error.attempts() == 0 && self.has_told_error => {
                     let why = format!("not asked: {}", error.message());
-                    self.rest.insert(item, Rest { kind: error.kind(), why, is_pending: false });
+                    self.rest.insert(item, Rest { kind: error.kind(), why, seen: Seen::NoAnswer });
                 }
                 Err(error) => {
                     self.has_told_error = true;
@@ -160,7 +160,12 @@ fn still_open(kind: ErrorKind, why: &str, last: Option<&JobStatus>, trouble: Opt
     let state = last.map(|status| format!(": its last state is {}", status.state())).unwrap_or_default();
     let trouble =
         trouble.map(|it| format!("; the last question failed: {}", it.message())).unwrap_or_default();
-    Rest { kind, why: format!("{why}{state}{trouble}"), is_pending: last.is_some() }
+    let seen = match last {
+        Some(_) => Seen::Pending,
+        None if trouble.is_empty() => Seen::NotAsked,
+        None => Seen::NoAnswer,
+    };
+    Rest { kind, why: format!("{why}{state}{trouble}"), seen }
 }
 
 /// What fed standard input may have been a submit, which must not be run again.
@@ -463,6 +468,11 @@ mod tests {
             told.err
         );
         assert!(told.err.ends_with("25 jobs: 1 succeeded, 0 failed, 24 pending\n"), "{}", told.err);
+
+        let world = World::new(Settings { rate_per_minute: 1.0, ..vendor() }, &["fine"; 60]);
+        let told = world.wait(&["--deadline", "2s"], 0..60);
+        assert!(told.err.contains("  not asked  not settled by the deadline\n"), "{}", told.err);
+        assert!(told.err.ends_with(" not asked about yet\n") && !told.err.contains("answer"), "{}", told.err);
 
         let world = World::new(Settings { rate_per_minute: 1.0, ..vendor() }, &["fine"; 25]);
         let silent = Planned { times: 9999, ..Planned::on(CallKind::Status, Fault::ServerError) };
