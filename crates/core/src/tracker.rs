@@ -18,7 +18,8 @@ use crate::{
 /// Follows many jobs in steps, so that an event loop can drive it: it has no thread, and no step blocks.
 ///
 /// [`step`](Tracker::step) says what to do now. Questions may be asked in any way and on any thread, several at a time: each
-/// [`Look`] finds its own way back. A thread that may block has it easier with [`Client::wait_all`](crate::Client::wait_all).
+/// [`Look`] finds its own way back. Take the steps themselves on one thread, for a limiter knows by its thread who waits. A thread that may
+/// block has it easier with [`Client::wait_all`](crate::Client::wait_all).
 ///
 /// ```
 /// # use activity_status::plugin::{Head, Request, Response, TransportError};
