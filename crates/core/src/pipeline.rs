@@ -170,7 +170,7 @@ impl Pipeline {
         self.transmit(call, sent, deadline, read)
     }
 
-    /// The only place that sends.
+    /// The only place where we send; a look may be asked by a client of the host instead, with a permit all the same.
     pub(crate) fn transmit<T>(
         &self,
         call: &Call<'_>,
