@@ -237,6 +237,7 @@ fn a_request_that_another_plugin_spoiled_does_not_leave() {
             headers: &headers,
             body: None,
             time_left,
+            cancelled: &AtomicBool::new(false),
             new_connection,
         };
         let error = transport.send(&request, &mut |_| {}).unwrap_err();
@@ -343,8 +344,15 @@ fn a_transport_tells_when_it_had_to_connect() {
     for _ in 0..3 {
         let new_connection = &AtomicBool::new(false);
         let time_left = Duration::from_secs(5);
-        let request =
-            Request { method: Method::Get, url: &url, headers: &[], body: None, time_left, new_connection };
+        let request = Request {
+            method: Method::Get,
+            url: &url,
+            headers: &[],
+            body: None,
+            time_left,
+            new_connection,
+            cancelled: &AtomicBool::new(false),
+        };
         let mut told = None;
         transport.send(&request, &mut |_| told = Some(new_connection.load(Ordering::SeqCst))).unwrap();
         made.push(told.unwrap());

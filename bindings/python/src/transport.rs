@@ -97,6 +97,8 @@ impl Flight {
             body: self.body.as_deref(),
             time_left: self.time_left,
             new_connection,
+            // Whoever waits for it gives it up without asking.
+            cancelled: &AtomicBool::new(false),
         };
         transport.send(&request, on_head)
     }

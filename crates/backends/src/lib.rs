@@ -16,10 +16,28 @@ use activity_status::{ClientBuilder, Error, LimiterPlace, Settings};
 /// # Errors
 /// Those of [`Settings::builder_with`].
 pub fn builder(settings: &Settings) -> Result<ClientBuilder, Error> {
-    settings.builder_with(limiter)
+    settings.builder_with(open)
 }
 
-fn limiter(asked: &LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError> {
+/// The limiter that these settings name, by itself: to be shared by several clients, or to guard calls that are not this library's.
+///
+/// # Errors
+/// Those of [`Settings::limiter_with`].
+pub fn limiter(settings: &Settings) -> Result<Box<dyn Limiter>, Error> {
+    settings.limiter_with(open)
+}
+
+/// The kinds of limiter that were built in besides `process`.
+pub const LIMITERS: &[&str] = &[
+    #[cfg(feature = "file")]
+    "file",
+    #[cfg(feature = "redis")]
+    "redis",
+    #[cfg(feature = "tls")]
+    "rediss",
+];
+
+fn open(asked: &LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError> {
     let trouble = |message: &str| LimiterError { message: message.to_owned(), source: None };
     Ok(match asked.scheme() {
         #[cfg(feature = "file")]

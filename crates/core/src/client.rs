@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::builtin::{LONGEST_CALL, Quota, SlotRules, Slots, SystemClock, Timeouts, UreqTransport};
+use crate::cancel::Bounds;
 use crate::pipeline::{OutcomeRule, Pipeline};
-use crate::plugin::{Clock, Limiter, Observer, Snapshot, Transport};
+use crate::plugin::{Clock, CredentialsProvider, Limiter, Observer, Snapshot, Transport};
 use crate::{
-    Credentials, Endpoint, Error, JobStatus, Operation, Outcome, QueueMetrics, RequestId, RetryPolicy,
-    Submission,
+    Canceller, Credentials, Endpoint, Error, JobStatus, Operation, Outcome, QueueMetrics, RequestId,
+    RetryPolicy, Submission,
 };
 
 /// Submits jobs and asks how they went, inside the quota.
@@ -29,6 +30,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) bounds: Bounds,
 }
 
 impl Client {
@@ -37,6 +39,7 @@ impl Client {
         ClientBuilder {
             endpoint,
             credentials,
+            provider: None,
             transport: None,
             timeouts: Timeouts::default(),
             limiter: None,
@@ -47,6 +50,23 @@ impl Client {
             outcome_rule: None,
             call_deadline: Duration::from_secs(60),
         }
+    }
+
+    /// The same client, whose calls and waits end when `canceller` says so: with kind
+    /// [`Interrupted`](crate::ErrorKind::Interrupted). Pauses and waits for the quota end at once; a call that is on its way ends when
+    /// its answer or its time-out comes, unless the transport can stop. A tracker ends its jobs with that error.
+    pub fn with_canceller(&self, canceller: &Canceller) -> Client {
+        let mut client = self.clone();
+        client.bounds.canceller = Some(canceller.clone());
+        client
+    }
+
+    /// The same client, with so much time for a submit, status or metrics call and all its waits and attempts, in place of the
+    /// builder's [`call_deadline`](ClientBuilder::call_deadline). No more than that one, which the limiter counts on.
+    pub fn with_call_deadline(&self, deadline: Duration) -> Client {
+        let mut client = self.clone();
+        client.bounds.deadline = deadline.min(self.bounds.deadline);
+        client
     }
 
     /// Sends one job and returns the id that the vendor gave it.
@@ -60,7 +80,7 @@ impl Client {
         operation: &Operation,
         what: impl Into<Submission<'a>>,
     ) -> Result<RequestId, Error> {
-        self.pipeline.submit(operation, &what.into())
+        self.pipeline.submit(operation, &what.into(), &self.bounds)
     }
 
     /// Asks once how a job stands. Pending is an answer.
@@ -68,7 +88,7 @@ impl Client {
     /// # Errors
     /// Any kind but [`InDoubt`](crate::ErrorKind::InDoubt) and [`Ledger`](crate::ErrorKind::Ledger). A job that failed is not an error.
     pub fn status(&self, operation: &Operation, id: &RequestId) -> Result<JobStatus, Error> {
-        self.pipeline.status(operation, id)
+        self.pipeline.status(operation, id, &self.bounds)
     }
 
     /// Asks how long the operation's queue is.
@@ -76,7 +96,7 @@ impl Client {
     /// # Errors
     /// As [`status`](Client::status).
     pub fn metrics(&self, operation: &Operation) -> Result<QueueMetrics, Error> {
-        self.pipeline.metrics(operation)
+        self.pipeline.metrics(operation, &self.bounds)
     }
 
     /// How the quota stands, for all who share this client's limiter. `None` if the limiter does not say.
@@ -98,6 +118,7 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder {
     endpoint: Endpoint,
     credentials: Credentials,
+    provider: Option<Box<dyn CredentialsProvider>>,
     transport: Option<Box<dyn Transport>>,
     timeouts: Timeouts,
     limiter: Option<Box<dyn Limiter>>,
@@ -110,6 +131,13 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
+    /// Where the keys come from, if they may change while the client lives, in place of those of
+    /// [`Client::builder`].
+    pub fn credentials_provider(mut self, it: impl CredentialsProvider + 'static) -> Self {
+        self.provider = Some(Box::new(it));
+        self
+    }
+
     /// What sends the requests. Default: [`UreqTransport`].
     pub fn transport(mut self, it: impl Transport + 'static) -> Self {
         self.transport = Some(Box::new(it));
@@ -192,7 +220,7 @@ impl ClientBuilder {
         };
         let pipeline = Pipeline {
             endpoint: self.endpoint,
-            credentials: self.credentials,
+            credentials: self.provider.unwrap_or_else(|| Box::new(Arc::new(self.credentials))),
             transport,
             limiter,
             quota: self.quota,
@@ -200,9 +228,9 @@ impl ClientBuilder {
             observer: self.observer,
             retry: self.retry,
             outcome_rule: self.outcome_rule,
-            call_deadline: self.call_deadline,
         };
-        Ok(Client { pipeline: Arc::new(pipeline) })
+        let bounds = Bounds { deadline: self.call_deadline, canceller: None };
+        Ok(Client { pipeline: Arc::new(pipeline), bounds })
     }
 }
 

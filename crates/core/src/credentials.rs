@@ -19,14 +19,14 @@ use crate::wire::QUERY;
 /// assert_eq!(format!("{keys:?}"), r#"Credentials { api_key: "***", submit_keys: true, placement: Headers }"#);
 /// # Ok::<(), activity_status::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     api_key: Zeroizing<String>,
     submit_keys: Option<SubmitKeys>,
     placement: KeyPlacement,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SubmitKeys {
     pub(crate) access_key: Zeroizing<String>,
     pub(crate) secret_key: Zeroizing<String>,

@@ -36,6 +36,7 @@ pub mod builtin;
 pub mod conformance;
 pub mod plugin;
 
+mod cancel;
 mod client;
 mod credentials;
 mod endpoint;
@@ -53,6 +54,7 @@ mod trouble;
 mod wait;
 mod wire;
 
+pub use cancel::Canceller;
 pub use client::{Client, ClientBuilder};
 pub use credentials::{Credentials, KeyPlacement};
 pub use endpoint::Endpoint;
@@ -65,4 +67,4 @@ pub use retry::{RetryPolicy, resend};
 pub use settings::{LimiterPlace, Settings, parse_duration};
 pub use submission::Submission;
 pub use tracker::{Step, Tracker};
-pub use wait::{Canceller, Ended, NotYet, Order, WaitAll, WaitOptions};
+pub use wait::{Ended, NotYet, Order, WaitAll, WaitOptions};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use crate::pipeline::{Call, Pipeline};
+use crate::pipeline::{Call, Pipeline, headers};
 use crate::plugin::{
-    CallClass, Delivery, Event, Failure, Head, Header, JobKey, Permit, Response, TransportError,
+    CallClass, Delivery, Event, Failure, Head, Header, JobKey, Method, Permit, Response, TransportError,
 };
-use crate::{Error, JobStatus, Operation, QueueMetrics, RequestId};
+use crate::{Canceller, Credentials, Error, JobStatus, Operation, QueueMetrics, RequestId};
 
 /// One question that a [`Tracker`](crate::Tracker) wants asked, with leave of the limiter to ask it now.
 ///
@@ -21,6 +21,8 @@ pub struct Look {
     about: About,
     operation: Operation,
     id: Option<RequestId>,
+    keys: Arc<Credentials>,
+    canceller: Option<Canceller>,
     permit: Option<Permit>,
     /// When it was sent, as far as is known.
     at: Duration,
@@ -56,6 +58,8 @@ impl Look {
         about: About,
         operation: Operation,
         id: Option<RequestId>,
+        keys: Arc<Credentials>,
+        canceller: Option<Canceller>,
         attempt: u32,
         permit: Permit,
         deadline: Duration,
@@ -63,9 +67,9 @@ impl Look {
     ) -> Self {
         let at = pipeline.clock.now();
         let (permit, answers) = (Some(permit), Some(answers));
-        let look = Look { pipeline, about, operation, id, permit, at, deadline, answers };
-        let (operation, class) = (look.operation.name(), look.about.class());
-        look.pipeline.observe(&Event::Sending { operation, class, attempt });
+        let look = Look { pipeline, about, operation, id, keys, canceller, permit, at, deadline, answers };
+        let (operation, request_id, class) = (look.operation.name(), look.id.as_ref(), look.about.class());
+        look.pipeline.observe(&Event::Sending { operation, request_id, class, attempt });
         look
     }
 
@@ -81,8 +85,8 @@ impl Look {
         if self.permit.is_some() {
             let sent = self.pipeline.sent(self.permit.take(), self.at);
             let call = self.call();
-            let read = |json: &str| self.read(&call, json);
-            let result = self.pipeline.transmit(&call, sent, self.deadline, &read);
+            let read = |json: &str| self.read(json);
+            let result = self.pipeline.transmit(&call, sent, self.deadline, self.canceller.as_ref(), &read);
             drop(call);
             self.tell(result);
         }
@@ -95,7 +99,7 @@ impl Look {
 
     /// Every header to send, the API key among them. Redirects must not be followed: they would carry it to another host.
     pub fn headers(&self) -> Vec<Header<'_>> {
-        self.call().headers(&self.pipeline.credentials)
+        headers(Method::Get, &self.keys)
     }
 
     /// How long the exchange may take at the most.
@@ -124,7 +128,7 @@ impl Look {
         let call = self.call();
         // Nobody knows if that client had to connect first.
         let new_connection = true;
-        let read = |json: &str| self.read(&call, json);
+        let read = |json: &str| self.read(json);
         let result = self.pipeline.received(&call, sent, result, new_connection, &read);
         drop(call);
         self.tell(result);
@@ -132,15 +136,15 @@ impl Look {
 
     fn call(&self) -> Call<'_> {
         match &self.id {
-            Some(id) => self.pipeline.status_call(&self.operation, id),
-            None => self.pipeline.metrics_call(&self.operation),
+            Some(id) => self.pipeline.status_call(&self.operation, id, self.keys.clone()),
+            None => self.pipeline.metrics_call(&self.operation, self.keys.clone()),
         }
     }
 
-    fn read(&self, call: &Call<'_>, json: &str) -> Result<Reply, String> {
-        match self.about {
-            About::Job { .. } => self.pipeline.read_status(call, json).map(Reply::Status),
-            About::Queue { .. } => QueueMetrics::read(json).map(Reply::Metrics),
+    fn read(&self, json: &str) -> Result<Reply, String> {
+        match &self.id {
+            Some(id) => self.pipeline.read_status(&self.operation, id, json).map(Reply::Status),
+            None => QueueMetrics::read(json).map(Reply::Metrics),
         }
     }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,22 +8,24 @@ use percent_encoding::utf8_percent_encode;
 use zeroize::Zeroizing;
 
 use crate::builtin::Quota;
+use crate::cancel::Bounds;
 use crate::credentials::{KeyPlacement, mask};
 use crate::plugin::{
-    Acquired, CallClass, Clock, Delivery, Event, Failure, Head, Header, Limiter, LimiterError, Method,
-    Observer, Permit, Request, Response, Settlement, Snapshot, Transport, TransportError,
+    Acquired, CallClass, Clock, CredentialsProvider, Delivery, Event, Failure, Head, Header, Limiter,
+    LimiterError, Method, Observer, Permit, Request, Response, Settlement, Snapshot, Transport,
+    TransportError,
 };
 use crate::retry::resend;
 use crate::wire::{self, QUERY};
 use crate::{
-    Credentials, Endpoint, Error, ErrorKind, JobStatus, Operation, Outcome, QueueMetrics, RequestId, Resend,
-    RetryPolicy, Submission, VendorError,
+    Canceller, Credentials, Endpoint, Error, ErrorKind, JobStatus, Operation, Outcome, QueueMetrics,
+    RequestId, Resend, RetryPolicy, Submission, VendorError,
 };
 
 /// The parts of a client, and the order in which they act.
 pub(crate) struct Pipeline {
     pub(crate) endpoint: Endpoint,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: Box<dyn CredentialsProvider>,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) limiter: Box<dyn Limiter>,
     pub(crate) quota: Quota,
@@ -30,7 +33,6 @@ pub(crate) struct Pipeline {
     pub(crate) observer: Option<Box<dyn Observer>>,
     pub(crate) retry: RetryPolicy,
     pub(crate) outcome_rule: Option<OutcomeRule>,
-    pub(crate) call_deadline: Duration,
 }
 
 pub(crate) type OutcomeRule = Box<dyn Fn(&JobStatus) -> Outcome + Send + Sync>;
@@ -40,43 +42,63 @@ impl Pipeline {
         &self,
         operation: &Operation,
         submission: &Submission<'_>,
+        bounds: &Bounds,
     ) -> Result<RequestId, Error> {
-        let sent = self
-            .submit_call(operation, submission)
-            .and_then(|call| self.exchange(&call, self.call_ends(), wire::read_submitted));
-        sent.map_err(|error| error.about(operation, None))
+        let call = |keys| self.submit_call(operation, submission, keys);
+        self.exchange(call, bounds, wire::read_submitted).map_err(|error| error.about(operation, None))
     }
 
-    pub(crate) fn status(&self, operation: &Operation, id: &RequestId) -> Result<JobStatus, Error> {
-        let call = self.status_call(operation, id);
-        self.exchange(&call, self.call_ends(), |json| self.read_status(&call, json))
+    pub(crate) fn status(
+        &self,
+        operation: &Operation,
+        id: &RequestId,
+        bounds: &Bounds,
+    ) -> Result<JobStatus, Error> {
+        let call = |keys| Ok(self.status_call(operation, id, keys));
+        self.exchange(call, bounds, |json| self.read_status(operation, id, json))
             .map_err(|error| error.about(operation, Some(id)))
     }
 
-    pub(crate) fn metrics(&self, operation: &Operation) -> Result<QueueMetrics, Error> {
-        self.exchange(&self.metrics_call(operation), self.call_ends(), QueueMetrics::read)
-            .map_err(|error| error.about(operation, None))
+    pub(crate) fn metrics(&self, operation: &Operation, bounds: &Bounds) -> Result<QueueMetrics, Error> {
+        let call = |keys| Ok(self.metrics_call(operation, keys));
+        self.exchange(call, bounds, QueueMetrics::read).map_err(|error| error.about(operation, None))
     }
 
     pub(crate) fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
-        self.limiter.snapshot(&*self.clock).map_err(|trouble| self.no_leave(trouble, None))
+        self.limiter
+            .snapshot(&*self.clock)
+            .map_err(|trouble| no_leave(trouble, self.keys().ok().as_deref(), None))
     }
 
-    fn call_ends(&self) -> Duration {
-        self.clock.now().saturating_add(self.call_deadline)
+    /// The keys for a call that is about to be made.
+    pub(crate) fn keys(&self) -> Result<Arc<Credentials>, Error> {
+        self.credentials.credentials().map_err(|trouble| {
+            let message = format!("there are no keys for the call: {}", trouble.message);
+            Error::new(ErrorKind::Config, Resend::Safe, message).with_source(trouble.source)
+        })
     }
 
-    pub(crate) fn status_call<'a>(&self, operation: &'a Operation, id: &'a RequestId) -> Call<'a> {
-        self.question(operation, CallClass::Poll, operation.status_path(), Some(id))
+    pub(crate) fn status_call<'a>(
+        &self,
+        operation: &'a Operation,
+        id: &'a RequestId,
+        keys: Arc<Credentials>,
+    ) -> Call<'a> {
+        self.question(operation, CallClass::Poll, operation.status_path(), Some(id), keys)
     }
 
-    pub(crate) fn metrics_call<'a>(&self, operation: &'a Operation) -> Call<'a> {
-        self.question(operation, CallClass::Other, operation.metrics_path(), None)
+    pub(crate) fn metrics_call<'a>(&self, operation: &'a Operation, keys: Arc<Credentials>) -> Call<'a> {
+        self.question(operation, CallClass::Other, operation.metrics_path(), None, keys)
     }
 
     /// Reads the answer to a status call, and tells of it.
-    pub(crate) fn read_status(&self, call: &Call<'_>, json: &str) -> Result<JobStatus, String> {
-        let status = JobStatus::read(json, call.id)?;
+    pub(crate) fn read_status(
+        &self,
+        operation: &Operation,
+        id: &RequestId,
+        json: &str,
+    ) -> Result<JobStatus, String> {
+        let status = JobStatus::read(json, Some(id))?;
         let status = match &self.outcome_rule {
             Some(rule) => {
                 let outcome = rule(&status);
@@ -84,22 +106,24 @@ impl Pipeline {
             }
             None => status,
         };
-        self.observe(&Event::Status { operation: call.operation.name(), status: &status });
+        self.observe(&Event::Status { operation: operation.name(), status: &status });
         Ok(status)
     }
 
     /// The pipeline, in the order that is correct: every attempt takes a permit, so that a retry cannot go over the
     /// quota; the transport settles it when the answer's head comes; what the reply means decides whether there is
     /// another attempt.
-    fn exchange<T>(
+    fn exchange<'a, T>(
         &self,
-        call: &Call<'_>,
-        deadline: Duration,
+        call: impl Fn(Arc<Credentials>) -> Result<Call<'a>, Error>,
+        bounds: &Bounds,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let mut tried = Tried::default();
+        let deadline = self.clock.now().saturating_add(bounds.deadline);
+        let (make, mut call) = (&call, call(self.keys()?)?);
+        let (mut tried, mut renewed) = (Tried::default(), false);
         loop {
-            let permit = match self.permit(call, deadline) {
+            let permit = match self.permit(&call, deadline, bounds) {
                 Ok(permit) => permit,
                 Err(error) => {
                     // A limiter that cannot tell cannot hear either; the place is lost by not coming.
@@ -109,26 +133,31 @@ impl Pipeline {
                     return Err(tried.cut_short(error));
                 }
             };
-            let error = match self.attempt(call, permit, deadline, tried.count() + 1, &read) {
+            let error = match self.attempt(&call, permit, deadline, bounds, tried.count() + 1, &read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             tried.add(&error);
+            if are_others(&error) && !renewed {
+                (renewed, call) = (true, make(self.keys()?)?);
+                continue;
+            }
             let again = self.retry.again(&error, tried.failures, tried.refusals, call.salt());
             let in_time = |pause: &Duration| self.clock.now().saturating_add(*pause) < deadline;
             let Some(pause) = again.filter(in_time) else { return Err(tried.failed(error)) };
             self.observe(&Event::Retrying {
                 operation: call.operation.name(),
+                request_id: call.id,
                 kind: error.kind(),
                 wait: pause,
             });
             tried.last = Some(error);
-            self.sleep(pause).map_err(|interrupted| tried.cut_short(interrupted))?;
+            bounds.sleep(&*self.clock, pause).map_err(|interrupted| tried.cut_short(interrupted))?;
         }
     }
 
     /// Waits for leave to send one call.
-    fn permit(&self, call: &Call<'_>, deadline: Duration) -> Result<Permit, Error> {
+    fn permit(&self, call: &Call<'_>, deadline: Duration, bounds: &Bounds) -> Result<Permit, Error> {
         loop {
             let late = || {
                 Error::new(
@@ -137,6 +166,7 @@ impl Pipeline {
                     "the deadline passed before the quota had a free call",
                 )
             };
+            bounds.check()?;
             if self.clock.now() >= deadline {
                 return Err(late());
             }
@@ -147,11 +177,11 @@ impl Pipeline {
                     if self.clock.now().saturating_add(wait) >= deadline {
                         return Err(late());
                     }
-                    let operation = call.operation.name();
-                    self.observe(&Event::WaitingForPermit { operation, class: call.class, wait });
-                    self.sleep(wait)?;
+                    let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
+                    self.observe(&Event::WaitingForPermit { operation, request_id, class, wait });
+                    bounds.sleep(&*self.clock, wait)?;
                 }
-                Err(trouble) => return Err(self.no_leave(trouble, call.path_tail)),
+                Err(trouble) => return Err(no_leave(trouble, Some(&call.keys), call.path_tail)),
             }
         }
     }
@@ -162,12 +192,14 @@ impl Pipeline {
         call: &Call<'_>,
         permit: Permit,
         deadline: Duration,
+        bounds: &Bounds,
         attempt: u32,
         read: &impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
-        self.observe(&Event::Sending { operation: call.operation.name(), class: call.class, attempt });
+        let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
+        self.observe(&Event::Sending { operation, request_id, class, attempt });
         let sent = self.sent(Some(permit), self.clock.now());
-        self.transmit(call, sent, deadline, read)
+        self.transmit(call, sent, deadline, bounds.canceller.as_ref(), read)
     }
 
     /// The only place where we send; a look may be asked by a client of the host instead, with a permit all the same.
@@ -176,9 +208,11 @@ impl Pipeline {
         call: &Call<'_>,
         mut sent: Sent<'_>,
         deadline: Duration,
+        canceller: Option<&Canceller>,
         read: &impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let headers = call.headers(&self.credentials);
+        let headers = headers(call.method, &call.keys);
+        let never = AtomicBool::new(false);
         let request = Request {
             method: call.method,
             url: &call.url,
@@ -186,6 +220,7 @@ impl Pipeline {
             body: call.body,
             time_left: deadline.saturating_sub(sent.at),
             new_connection: &AtomicBool::new(false),
+            cancelled: canceller.map_or(&never, Canceller::flag),
         };
         let is_new = || request.new_connection.load(Ordering::Relaxed);
         let result = self.transport.send(&request, &mut |head| sent.head(head, is_new()));
@@ -212,12 +247,13 @@ impl Pipeline {
             Err(TransportError { delivery: Delivery::NotSent, .. }) => sent.settle(Settlement::NotSent),
             Err(_) => sent.settle(Settlement::InDoubt),
         }
-        let response = result.map_err(|error| self.no_answer(call, error))?;
-        let (operation, http_status) = (call.operation.name(), response.head.status);
+        let response = result.map_err(|error| no_answer(call, error))?;
+        let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
+        let http_status = response.head.status;
         let elapsed = self.clock.now().saturating_sub(sent.at);
-        self.observe(&Event::Answered { operation, class: call.class, http_status, elapsed });
+        self.observe(&Event::Answered { operation, request_id, class, http_status, elapsed });
         if http_status == 429 {
-            self.observe(&Event::Refused { operation, class: call.class });
+            self.observe(&Event::Refused { operation, request_id, class });
         }
         self.meaning(call, &response, read)
     }
@@ -230,7 +266,7 @@ impl Pipeline {
         read: &impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Error> {
         let text = wire::utf8(&response.body);
-        let vendor = || self.vendor_error(call, &response.body);
+        let vendor = || vendor_error(call, &response.body);
         let status = response.head.status;
         let (kind, message) = match status {
             200..=299 => match text.clone().and_then(read) {
@@ -238,7 +274,7 @@ impl Pipeline {
                 Err(_) if vendor().is_some_and(|said| said.is_named()) => {
                     (ErrorKind::BadRequest, format!("the vendor answered {status} with an error"))
                 }
-                Err(what) => (ErrorKind::Malformed, format!("the answer {}", self.masked(call, &what))),
+                Err(what) => (ErrorKind::Malformed, format!("the answer {}", call.masked(&what))),
             },
             301 | 302 | 303 | 307 | 308 => (
                 ErrorKind::Malformed,
@@ -254,52 +290,20 @@ impl Pipeline {
             500..=599 => (ErrorKind::Server, format!("the vendor failed ({status})")),
             _ => (ErrorKind::Malformed, format!("the server answered {status}, which answers nothing here")),
         };
-        let advice = resend(kind, Delivery::InDoubt, call.repeatable());
+        let advice = match kind {
+            ErrorKind::Unauthorized if self.other_keys(&call.keys, status) => Resend::Safe,
+            _ => resend(kind, Delivery::InDoubt, call.repeatable()),
+        };
         Err(Error::new(kind, advice, message).with_http(status, vendor()))
     }
 
-    /// What an answer says that is none. Masked before it is cut, so that no key is cut into a part too short to be
-    /// recognised.
-    fn vendor_error(&self, call: &Call<'_>, body: &[u8]) -> Option<VendorError> {
-        let clean = |text: &str, limit| {
-            wire::shortened(&self.masked(call, wire::shortened(text, 4 * limit)), limit).to_owned()
-        };
-        let text = String::from_utf8_lossy(&body[..body.len().min(4000)]);
-        let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-        let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        let named = wire::utf8(body).ok().and_then(wire::read_vendor_error).unwrap_or_default();
-        (!said.is_empty()).then(|| VendorError {
-            exception_type: named.0.map(|text| clean(&text, 1000)),
-            exception_message: named.1.map(|text| clean(&text, 1000)),
-            body: clean(&said, 500),
-        })
-    }
-
-    /// No whole answer came.
-    fn no_answer(&self, call: &Call<'_>, error: TransportError) -> Error {
-        let kind = match error.failure {
-            Failure::Config => ErrorKind::Config,
-            Failure::Interrupted if error.delivery != Delivery::InDoubt || call.repeatable() => {
-                ErrorKind::Interrupted
-            }
-            _ if error.delivery == Delivery::InDoubt && !call.repeatable() => ErrorKind::InDoubt,
-            Failure::TimedOut => ErrorKind::TimedOut,
-            Failure::Malformed => ErrorKind::Malformed,
-            _ => ErrorKind::Transport,
-        };
-        let advice = resend(kind, error.delivery, call.repeatable());
-        Error::new(kind, advice, self.masked(call, &error.message)).with_source(error.source)
-    }
-
-    /// The limiter cannot tell: nothing was sent.
-    pub(crate) fn no_leave(&self, trouble: LimiterError, path_tail: Option<&str>) -> Error {
-        let said = mask(&trouble.message, self.credentials.secrets().chain(path_tail));
-        let message = format!("the limiter gave no answer: {said}");
-        Error::new(ErrorKind::Limiter, Resend::Safe, message).with_source(trouble.source)
-    }
-
-    fn masked(&self, call: &Call<'_>, text: &str) -> String {
-        mask(text, self.credentials.secrets().chain(call.path_tail))
+    /// Are there other keys than these, which the vendor did not accept? They may have come while the call was on its way.
+    fn other_keys(&self, refused: &Credentials, http_status: u16) -> bool {
+        let are_others = || self.credentials.credentials().is_ok_and(|keys| *keys != *refused);
+        are_others() || {
+            self.credentials.refused(http_status);
+            are_others()
+        }
     }
 
     fn question<'a>(
@@ -308,20 +312,22 @@ impl Pipeline {
         class: CallClass,
         path: &str,
         id: Option<&'a RequestId>,
+        keys: Arc<Credentials>,
     ) -> Call<'a> {
         let query = id
             .map(|id| format!("?RequestID={}", utf8_percent_encode(id.as_str(), QUERY)))
             .unwrap_or_default();
         let url = Zeroizing::new(format!("{}{path}{query}", self.endpoint.as_str()));
-        Call { operation, class, id, method: Method::Get, url, body: None, path_tail: None }
+        Call { operation, class, id, method: Method::Get, url, body: None, path_tail: None, keys }
     }
 
     fn submit_call<'a>(
         &self,
         operation: &'a Operation,
         submission: &'a Submission<'a>,
+        keys: Arc<Credentials>,
     ) -> Result<Call<'a>, Error> {
-        let Some((keys, placement)) = self.credentials.submit_keys() else {
+        let Some((submit_keys, placement)) = keys.submit_keys() else {
             return Err(Error::config(
                 "a submit needs the access key and the secret key besides the API key; they are in the vendor's \
                  My Account > Settings > API and Webhooks",
@@ -333,32 +339,29 @@ impl Pipeline {
         if placement == KeyPlacement::Query {
             let joint = if url.contains('?') { '&' } else { '?' };
             let encoded = |key| utf8_percent_encode(key, QUERY);
-            let keys = (encoded(&keys.access_key), encoded(&keys.secret_key));
-            url.push_str(&Zeroizing::new(format!("{joint}accessKey={}&secretKey={}", keys.0, keys.1)));
+            let both = (encoded(&submit_keys.access_key), encoded(&submit_keys.secret_key));
+            url.push_str(&Zeroizing::new(format!("{joint}accessKey={}&secretKey={}", both.0, both.1)));
         }
         let body = Some(submission.checked_body()?);
         let path_tail = submission.tail();
-        Ok(Call { operation, class: CallClass::Submit, id: None, method: Method::Post, url, body, path_tail })
-    }
-
-    pub(crate) fn sleep(&self, duration: Duration) -> Result<(), Error> {
-        let interrupted = |_| Error::new(ErrorKind::Interrupted, Resend::Safe, "the wait was interrupted");
-        self.clock.sleep(duration).map_err(interrupted)
+        let (class, method) = (CallClass::Submit, Method::Post);
+        Ok(Call { operation, class, id: None, method, url, body, path_tail, keys })
     }
 
     pub(crate) fn settle(&self, permit: Permit, how: Settlement) {
         if let Err(error) = self.limiter.settle(permit, how, &*self.clock) {
-            let message = mask(&error.message, self.credentials.secrets());
-            self.observe(&Event::SettleFailed { error: &LimiterError { message, ..error } });
+            let message = match self.keys() {
+                Ok(keys) => mask(&error.message, keys.secrets()),
+                Err(_) => error.message,
+            };
+            self.observe(&Event::SettleFailed { error: &LimiterError { message, source: error.source } });
         }
     }
 
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         f.debug_struct(name)
             .field("endpoint", &self.endpoint.as_str())
-            .field("credentials", &self.credentials)
             .field("retry", &self.retry)
-            .field("call_deadline", &self.call_deadline)
             .finish_non_exhaustive()
     }
 
@@ -379,36 +382,89 @@ pub(crate) struct Call<'a> {
     pub(crate) url: Zeroizing<String>,
     body: Option<&'a [u8]>,
     path_tail: Option<&'a str>,
+    keys: Arc<Credentials>,
 }
 
 impl Call<'_> {
-    pub(crate) fn headers<'a>(&self, credentials: &'a Credentials) -> Vec<Header<'a>> {
-        let mut headers = vec![
-            Header { name: "accept", value: "application/json" },
-            Header { name: "user-agent", value: concat!("activity-status/", env!("CARGO_PKG_VERSION")) },
-            Header { name: "x-api-key", value: credentials.api_key() },
-        ];
-        if self.method == Method::Post {
-            headers.push(Header { name: "content-type", value: "application/json" });
-            if let Some((keys, KeyPlacement::Headers)) = credentials.submit_keys() {
-                headers.push(Header { name: "x-lsq-accesskey", value: &keys.access_key });
-                headers.push(Header { name: "x-lsq-secretkey", value: &keys.secret_key });
-            }
-        }
-        headers
-    }
-
     /// Is it harmless to send twice?
     fn repeatable(&self) -> bool {
         self.method == Method::Get
     }
 
-    /// A number that differs between calls and is the same for the same call.
-    pub(crate) fn salt(&self) -> u64 {
-        let name = self.id.map_or(self.operation.name(), RequestId::as_str);
-        name.bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    fn salt(&self) -> u64 {
+        salt(self.operation, self.id)
     }
+
+    fn masked(&self, text: &str) -> String {
+        mask(text, self.keys.secrets().chain(self.path_tail))
+    }
+}
+
+/// Every header of a call.
+pub(crate) fn headers(method: Method, keys: &Credentials) -> Vec<Header<'_>> {
+    let mut headers = vec![
+        Header { name: "accept", value: "application/json" },
+        Header { name: "user-agent", value: concat!("activity-status/", env!("CARGO_PKG_VERSION")) },
+        Header { name: "x-api-key", value: keys.api_key() },
+    ];
+    if method == Method::Post {
+        headers.push(Header { name: "content-type", value: "application/json" });
+        if let Some((keys, KeyPlacement::Headers)) = keys.submit_keys() {
+            headers.push(Header { name: "x-lsq-accesskey", value: &keys.access_key });
+            headers.push(Header { name: "x-lsq-secretkey", value: &keys.secret_key });
+        }
+    }
+    headers
+}
+
+/// A number that differs between calls and is the same for the same call.
+pub(crate) fn salt(operation: &Operation, id: Option<&RequestId>) -> u64 {
+    let name = id.map_or(operation.name(), RequestId::as_str);
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Were the keys not accepted, and are there other ones meanwhile?
+fn are_others(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unauthorized && error.resend() == Resend::Safe
+}
+
+/// What an answer says that is none. Masked before it is cut, so that no key is cut into a part too short to be
+/// recognised.
+fn vendor_error(call: &Call<'_>, body: &[u8]) -> Option<VendorError> {
+    let clean =
+        |text: &str, limit| wire::shortened(&call.masked(wire::shortened(text, 4 * limit)), limit).to_owned();
+    let text = String::from_utf8_lossy(&body[..body.len().min(4000)]);
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let said = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let named = wire::utf8(body).ok().and_then(wire::read_vendor_error).unwrap_or_default();
+    (!said.is_empty()).then(|| VendorError {
+        exception_type: named.0.map(|text| clean(&text, 1000)),
+        exception_message: named.1.map(|text| clean(&text, 1000)),
+        body: clean(&said, 500),
+    })
+}
+
+/// No whole answer came.
+fn no_answer(call: &Call<'_>, error: TransportError) -> Error {
+    let kind = match error.failure {
+        Failure::Config => ErrorKind::Config,
+        Failure::Interrupted if error.delivery != Delivery::InDoubt || call.repeatable() => {
+            ErrorKind::Interrupted
+        }
+        _ if error.delivery == Delivery::InDoubt && !call.repeatable() => ErrorKind::InDoubt,
+        Failure::TimedOut => ErrorKind::TimedOut,
+        Failure::Malformed => ErrorKind::Malformed,
+        _ => ErrorKind::Transport,
+    };
+    let advice = resend(kind, error.delivery, call.repeatable());
+    Error::new(kind, advice, call.masked(&error.message)).with_source(error.source)
+}
+
+/// The limiter cannot tell: nothing was sent.
+pub(crate) fn no_leave(trouble: LimiterError, keys: Option<&Credentials>, path_tail: Option<&str>) -> Error {
+    let secrets = keys.into_iter().flat_map(Credentials::secrets).chain(path_tail);
+    let message = format!("the limiter gave no answer: {}", mask(&trouble.message, secrets));
+    Error::new(ErrorKind::Limiter, Resend::Safe, message).with_source(trouble.source)
 }
 
 /// The attempts of one call so far.

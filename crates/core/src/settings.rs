@@ -143,34 +143,43 @@ impl Settings {
             Some(_) => builder.transport(self.transport()?),
             None => builder.timeouts(self.timeouts()?),
         };
+        builder = builder.quota(self.slot_rules()?.quota());
+        Ok(builder.limiter(self.limiter_with(open)?))
+    }
+
+    /// The limiter that the settings name, by itself: to be shared by several clients, or to guard calls that are not this
+    /// library's. `open` is as for [`builder_with`](Settings::builder_with).
+    ///
+    /// # Errors
+    /// Kind [`Config`](crate::ErrorKind::Config) for a value that makes no sense, and for those of `open`.
+    pub fn limiter_with(
+        &self,
+        open: impl FnOnce(&LimiterPlace<'_>) -> Result<Option<Box<dyn Limiter>>, LimiterError>,
+    ) -> Result<Box<dyn Limiter>, Error> {
         let rules = self.slot_rules()?;
-        builder = builder.quota(rules.quota());
         let away = match self.get("limiter_away") {
             None | Some("refuse") => None,
             Some(quota) => Some(quota.parse::<Quota>()?),
         };
-        Ok(match self.get("limiter").unwrap_or("process") {
-            "process" => builder.limiter(Slots::with(rules)),
-            place => {
-                let api_key = self.get("api_key").unwrap_or_default();
-                let asked = LimiterPlace { place, rules, api_key, away };
-                // Nothing was asked of the vendor or of a server yet: what is wrong is the setting, or the place that it names.
-                let unable =
-                    |trouble: LimiterError| Error::config(trouble.message).with_source(trouble.source);
-                let Some(limiter) = open(&asked).map_err(unable)? else {
-                    let scheme = match asked.scheme() {
-                        it if it.starts_with('/') => "a path without file: before it".to_owned(),
-                        it if it.contains(['@', '/']) => "what is given".to_owned(),
-                        it => quoted(it),
-                    };
-                    return Err(Error::config(format!(
-                        "{scheme} is no limiter that this program knows: process is always there; file:PATH and \
-                         redis://HOST:PORT come with activity_status_backends::builder in Rust, and with the command line, \
-                         C and Python"
-                    )));
-                };
-                builder.limiter(limiter)
-            }
+        let place = match self.get("limiter").unwrap_or("process") {
+            "process" => return Ok(Box::new(Slots::with(rules))),
+            place => place,
+        };
+        let api_key = self.get("api_key").unwrap_or_default();
+        let asked = LimiterPlace { place, rules, api_key, away };
+        // Nothing was asked of the vendor or of a server yet: what is wrong is the setting, or the place that it names.
+        let unable = |trouble: LimiterError| Error::config(trouble.message).with_source(trouble.source);
+        open(&asked).map_err(unable)?.ok_or_else(|| {
+            let scheme = match asked.scheme() {
+                it if it.starts_with('/') => "a path without file: before it".to_owned(),
+                it if it.contains(['@', '/']) => "what is given".to_owned(),
+                it => quoted(it),
+            };
+            Error::config(format!(
+                "{scheme} is no limiter that this program knows: process is always there; file:PATH and \
+                 redis://HOST:PORT come with activity_status_backends::builder in Rust, and with the command line, \
+                 C and Python"
+            ))
         })
     }
 
@@ -340,7 +349,7 @@ mod tests {
             ("proxy", "http://proxy.example:3128"),
         ];
         let client = with(&good).unwrap().build().unwrap();
-        assert_eq!(client.pipeline.call_deadline, Duration::from_secs(120));
+        assert_eq!(client.bounds.deadline, Duration::from_secs(120));
         assert_eq!(client.pipeline.quota, Quota::new(2, Duration::from_secs(1)), "waits are spread over it");
         for (i, (key, _)) in good.iter().enumerate() {
             let mut bad = good;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use crate::cancel::{Bounds, interrupted};
 use crate::look::{About, Answer, Look, Reply};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, no_leave, salt};
 use crate::plugin::{Acquired, Eta, Event, JobKey, Next, Observed, Permit, Schedule};
 use crate::progress::{Progress, Tally};
 use crate::trouble::Trouble;
 use crate::{
-    Ended, Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId, Resend, WaitOptions,
+    Canceller, Credentials, Ended, Error, ErrorKind, Job, JobStatus, Operation, QueueMetrics, RequestId,
+    Resend, WaitOptions,
 };
 
 /// Follows many jobs in steps, so that an event loop can drive it: it has no thread, and no step blocks.
@@ -45,6 +47,7 @@ use crate::{
 /// ```
 pub struct Tracker {
     pipeline: Arc<Pipeline>,
+    bounds: Bounds,
     schedule: Box<dyn Schedule>,
     answers: (Sender<Answer>, Receiver<Answer>),
     lanes: Vec<Lane>,
@@ -132,10 +135,16 @@ const USUAL_RATE: f64 = 25.0;
 const LIMITER_PAUSE: Duration = Duration::from_secs(1);
 
 impl Tracker {
-    pub(crate) fn new(pipeline: Arc<Pipeline>, schedule: Box<dyn Schedule>, options: &WaitOptions) -> Self {
+    pub(crate) fn new(
+        pipeline: Arc<Pipeline>,
+        bounds: Bounds,
+        schedule: Box<dyn Schedule>,
+        options: &WaitOptions,
+    ) -> Self {
         Tracker {
             began: pipeline.clock.now(),
             pipeline,
+            bounds,
             schedule,
             answers: mpsc::channel(),
             lanes: Vec::new(),
@@ -191,6 +200,9 @@ impl Tracker {
             self.hear(answer);
         }
         let now = self.pipeline.clock.now();
+        if self.bounds.is_cancelled() && self.over.is_none() {
+            self.over = Some(interrupted("the wait was cancelled"));
+        }
         if self.ended.is_empty() {
             self.end_next(now);
         }
@@ -252,7 +264,7 @@ impl Tracker {
 
     /// The clock was interrupted: what to say of the first open job.
     pub(crate) fn interruption(mut self) -> Error {
-        let interrupted = Error::new(ErrorKind::Interrupted, Resend::Safe, "the wait was interrupted");
+        let interrupted = interrupted("the wait was interrupted");
         if let Some((key, _)) = self.open.first_key_value() {
             self.end(*key, Err(interrupted.copy()));
         }
@@ -260,6 +272,11 @@ impl Tracker {
             Some((_, Err(error))) => error,
             _ => interrupted,
         }
+    }
+
+    /// Whoever may cancel the client's calls, besides.
+    pub(crate) fn canceller(&self) -> Option<&Canceller> {
+        self.bounds.canceller.as_ref()
     }
 
     pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
@@ -334,36 +351,43 @@ impl Tracker {
         }
     }
 
-    /// Asks, if the limiter gives leave.
+    /// Asks, if there are keys and the limiter gives leave.
     fn ask(&mut self, about: About, now: Duration) -> Step {
         let class = about.class();
+        let keys = match self.pipeline.keys() {
+            Ok(keys) => keys,
+            Err(error) => return self.away(&about, error, now),
+        };
         let acquired = self.pipeline.limiter.try_acquire(class, &*self.pipeline.clock);
         self.limiter.waits = matches!(acquired, Ok(Acquired::RetryAfter(_)));
         match acquired {
             Ok(Acquired::Granted(permit)) => {
                 (self.limiter.granted, self.limiter.away) = (true, None);
-                Step::Look(self.look(about, permit, now))
+                Step::Look(self.look(about, keys, permit, now))
             }
             Ok(Acquired::RetryAfter(wait)) => {
                 // Who is best asked may be another one then.
                 self.put_back(&about, now);
                 let wait = wait.max(Duration::from_millis(1));
                 (self.limiter.until, self.limiter.away) = (now.saturating_add(wait), None);
-                let operation = self.operation(&about).name();
-                self.pipeline.observe(&Event::WaitingForPermit { operation, class, wait });
+                let (operation, request_id) = self.named(&about);
+                let operation = operation.name();
+                self.pipeline.observe(&Event::WaitingForPermit { operation, request_id, class, wait });
                 self.sleep(now, wait)
             }
-            Err(trouble) => {
-                self.put_back(&about, now);
-                let error = self.pipeline.no_leave(trouble, None);
-                if !self.limiter.granted {
-                    self.over = Some(error);
-                    return self.step();
-                }
-                (self.limiter.until, self.limiter.away) = (now.saturating_add(LIMITER_PAUSE), Some(error));
-                self.sleep(now, LIMITER_PAUSE)
-            }
+            Err(trouble) => self.away(&about, no_leave(trouble, Some(&keys), None), now),
         }
+    }
+
+    /// The limiter cannot tell, or there are no keys: at first that is the end, later it may pass.
+    fn away(&mut self, about: &About, error: Error, now: Duration) -> Step {
+        self.put_back(about, now);
+        if !self.limiter.granted {
+            self.over = Some(error);
+            return self.step();
+        }
+        (self.limiter.until, self.limiter.away) = (now.saturating_add(LIMITER_PAUSE), Some(error));
+        self.sleep(now, LIMITER_PAUSE)
     }
 
     fn put_back(&mut self, about: &About, now: Duration) {
@@ -372,7 +396,7 @@ impl Tracker {
         }
     }
 
-    fn look(&mut self, about: About, permit: Permit, now: Duration) -> Look {
+    fn look(&mut self, about: About, keys: Arc<Credentials>, permit: Permit, now: Duration) -> Look {
         let (operation, id, attempt) = match &about {
             About::Job { key } => {
                 let open = self.open.get_mut(key).expect("only open jobs are asked about");
@@ -387,25 +411,30 @@ impl Tracker {
         };
         self.in_flight += 1;
         self.trouble.asked(now);
-        let deadline = now.saturating_add(self.pipeline.call_deadline).min(self.deadline());
-        let answers = self.answers.0.clone();
-        Look::new(self.pipeline.clone(), about, operation, id, attempt, permit, deadline, answers)
+        let deadline = now.saturating_add(self.bounds.deadline).min(self.deadline());
+        let (canceller, answers) = (self.bounds.canceller.clone(), self.answers.0.clone());
+        let pipeline = self.pipeline.clone();
+        Look::new(pipeline, about, operation, id, keys, canceller, attempt, permit, deadline, answers)
     }
 
-    fn operation(&self, about: &About) -> &Operation {
-        let lane = match about {
-            About::Queue { lane } => *lane,
-            About::Job { key } => self.open[key].lane,
-        };
-        &self.lanes[lane].operation
+    /// The operation and the job of a question.
+    fn named(&self, about: &About) -> (&Operation, Option<&RequestId>) {
+        match about {
+            About::Queue { lane } => (&self.lanes[*lane].operation, None),
+            About::Job { key } => {
+                let open = &self.open[key];
+                (&self.lanes[open.lane].operation, Some(&open.id))
+            }
+        }
     }
 
     fn salt(&self, about: &About) -> u64 {
         match about {
-            About::Job { key } => self.open.get(key).map_or(0, |open| {
-                self.pipeline.status_call(&self.lanes[open.lane].operation, &open.id).salt()
-            }),
-            About::Queue { lane } => self.pipeline.metrics_call(&self.lanes[*lane].operation).salt(),
+            About::Job { key } if !self.open.contains_key(key) => 0,
+            about => {
+                let (operation, id) = self.named(about);
+                salt(operation, id)
+            }
         }
     }
 
@@ -445,11 +474,12 @@ impl Tracker {
             Ok(Reply::Metrics(_)) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => self.interrupted = true,
             Err(error) if passes(&error, open) && !is_in_vain => {
-                let (kind, lane) = (error.kind(), open.lane);
+                let kind = error.kind();
                 open.trouble = Some(error);
                 let wait = self.trouble.rest(self.pipeline.clock.now(), 0).unwrap_or_default();
-                let operation = self.lanes[lane].operation.name();
-                self.pipeline.observe(&Event::Retrying { operation, kind, wait });
+                let (operation, request_id) = self.named(&About::Job { key });
+                let operation = operation.name();
+                self.pipeline.observe(&Event::Retrying { operation, request_id, kind, wait });
             }
             Err(error) if is_in_vain => self.over = Some(error),
             Err(error) => self.end(key, Err(error)),

@@ -70,8 +70,7 @@ impl Trouble {
 
     /// Will no further look do better than this one? A wrong key says so at once, unless it was right a moment ago.
     pub(crate) fn is_in_vain(&self, error: &Error) -> bool {
-        error.kind() == ErrorKind::Unauthorized && !self.heard
-            || self.hopeless >= HOPELESS && self.leaves_no_hope(error)
+        is_wrong_key(error) && !self.heard || self.hopeless >= HOPELESS && self.leaves_no_hope(error)
     }
 
     /// Does it look as if no question would be answered? As long as the vendor was never heard, because this may not be the
@@ -79,7 +78,12 @@ impl Trouble {
     fn leaves_no_hope(&self, error: &Error) -> bool {
         match error.kind() {
             ErrorKind::Transport | ErrorKind::Malformed | ErrorKind::TimedOut => !self.heard,
-            kind => kind == ErrorKind::Unauthorized,
+            _ => is_wrong_key(error),
         }
     }
+}
+
+/// The keys were not accepted, and there are no others.
+fn is_wrong_key(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unauthorized && error.resend() != Resend::Safe
 }

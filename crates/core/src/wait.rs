@@ -1,13 +1,11 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Thread;
 use std::time::Duration;
 
 use crate::builtin::{Frontier, RoundRobin};
 use crate::look::Look;
 use crate::plugin::Schedule;
-use crate::{Client, Error, Job, JobStatus, Operation, Progress, RequestId, Step, Tracker};
+use crate::{Canceller, Client, Error, Job, JobStatus, Operation, Progress, RequestId, Step, Tracker};
 
 /// How long to wait for jobs, and how to ask about them.
 ///
@@ -138,7 +136,7 @@ impl Client {
 
     /// The same by a schedule of your own; the options' price and order mean nothing to it.
     pub fn tracker_by(&self, schedule: impl Schedule + 'static, options: &WaitOptions) -> Tracker {
-        Tracker::new(self.pipeline.clone(), Box::new(schedule), options)
+        Tracker::new(self.pipeline.clone(), self.bounds.clone(), Box::new(schedule), options)
     }
 }
 
@@ -148,7 +146,7 @@ impl Client {
 /// the rest is [open](WaitAll::open), and after an interruption (not a cancellation) may be waited for further.
 pub struct WaitAll {
     tracker: Tracker,
-    cancel: Arc<Cancel>,
+    cancel: Canceller,
     /// There is one job and nobody to cancel: its looks need no thread of their own.
     is_alone: bool,
 }
@@ -166,9 +164,10 @@ impl WaitAll {
     pub fn next_within(&mut self, time: Duration) -> Result<Option<Ended>, NotYet> {
         let clock = &*self.tracker.pipeline().clone().clock;
         let until = clock.now().saturating_add(time);
-        *self.cancel.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
+        let (ours, callers) = (self.cancel.clone(), self.tracker.canceller().cloned());
+        let _waiting = (ours.waiting(), callers.as_ref().map(Canceller::waiting));
         loop {
-            if self.cancel.asked.load(Ordering::SeqCst) {
+            if ours.is_cancelled() || callers.as_ref().is_some_and(Canceller::is_cancelled) {
                 self.tracker.leave();
                 return Ok(None);
             }
@@ -206,9 +205,9 @@ impl WaitAll {
         self.tracker.open()
     }
 
-    /// To cancel this wait at any moment, from any thread.
+    /// To cancel this wait alone at any moment, from any thread.
     pub fn canceller(&self) -> Canceller {
-        Canceller(self.cancel.clone())
+        self.cancel.clone()
     }
 
     /// Sends on a thread of its own, so that this one can go on.
@@ -245,7 +244,7 @@ impl Iterator for WaitAll {
 impl From<Tracker> for WaitAll {
     /// Drives a tracker with blocking calls.
     fn from(tracker: Tracker) -> Self {
-        WaitAll { tracker, cancel: Arc::default(), is_alone: false }
+        WaitAll { tracker, cancel: Canceller::new(), is_alone: false }
     }
 }
 
@@ -262,41 +261,8 @@ pub type Ended = (Job, Result<JobStatus, Error>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotYet;
 
-/// Cancels a [`WaitAll`], from any thread and as often as you like. All clones cancel the same wait.
-#[derive(Debug, Clone)]
-pub struct Canceller(Arc<Cancel>);
-
-impl Canceller {
-    /// Ends the wait: at once, or, if the clock is not the system's, when its present sleep ends. What is on its way is left to
-    /// itself, and counts against the quota.
-    pub fn cancel(&self) {
-        self.0.asked.store(true, Ordering::SeqCst);
-        self.0.wake();
-    }
-
-    /// Was it cancelled?
-    pub fn is_cancelled(&self) -> bool {
-        self.0.asked.load(Ordering::SeqCst)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Cancel {
-    asked: AtomicBool,
-    waiter: Mutex<Option<Thread>>,
-}
-
-impl Cancel {
-    fn wake(&self) {
-        let waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waiter) = waiter {
-            waiter.unpark();
-        }
-    }
-}
-
 /// Wakes whoever waits by then, on whatever thread, even if a plugin has panicked.
-struct Wake(Arc<Cancel>);
+struct Wake(Canceller);
 
 impl Drop for Wake {
     fn drop(&mut self) {

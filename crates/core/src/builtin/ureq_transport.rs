@@ -147,6 +147,14 @@ impl Transport for UreqTransport {
         request: &Request<'_>,
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<Response, TransportError> {
+        if request.cancelled.load(Ordering::Relaxed) {
+            return Err(TransportError {
+                delivery: Delivery::NotSent,
+                failure: Failure::Interrupted,
+                message: "the call was cancelled before it was sent".to_owned(),
+                source: None,
+            });
+        }
         let mut unsent = Unsent(request.body.unwrap_or_default());
         let connections = self.connections.load(Ordering::Relaxed);
         let answer = self.exchange(request, &mut unsent);

@@ -4,12 +4,14 @@
 //! many threads at once; but a [`Schedule`] is a state that one caller owns. What you get if you replace nothing is in [`builtin`](crate::builtin).
 
 mod clock;
+mod credentials;
 mod limiter;
 mod observer;
 mod schedule;
 mod transport;
 
 pub use clock::{Clock, Interrupted};
+pub use credentials::{CredentialsError, CredentialsProvider};
 pub use limiter::{Acquired, CallClass, Limiter, LimiterError, Permit, Settlement, Snapshot};
 pub use observer::{Event, Observer};
 pub use schedule::{Eta, JobKey, Next, Observed, Schedule};

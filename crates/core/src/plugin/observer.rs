@@ -1,8 +1,9 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CallClass, LimiterError};
-use crate::{ErrorKind, JobStatus};
+use crate::{ErrorKind, JobStatus, RequestId};
 
 /// Sees what the client does: for logs, metrics, traces and progress. It cannot change or fail a call.
 ///
@@ -41,6 +42,8 @@ pub enum Event<'a> {
     WaitingForPermit {
         /// The operation's name.
         operation: &'a str,
+        /// The job that is asked about, if it is about one.
+        request_id: Option<&'a RequestId>,
         /// What the call is for.
         class: CallClass,
         /// How long.
@@ -50,6 +53,8 @@ pub enum Event<'a> {
     Sending {
         /// The operation's name.
         operation: &'a str,
+        /// The job that is asked about, if it is about one.
+        request_id: Option<&'a RequestId>,
         /// What the call is for.
         class: CallClass,
         /// 1 for the first try.
@@ -59,6 +64,8 @@ pub enum Event<'a> {
     Answered {
         /// The operation's name.
         operation: &'a str,
+        /// The job that is asked about, if it is about one.
+        request_id: Option<&'a RequestId>,
         /// What the call was for.
         class: CallClass,
         /// The HTTP status.
@@ -70,6 +77,8 @@ pub enum Event<'a> {
     Refused {
         /// The operation's name.
         operation: &'a str,
+        /// The job that is asked about, if it is about one.
+        request_id: Option<&'a RequestId>,
         /// What the call was for.
         class: CallClass,
     },
@@ -77,6 +86,8 @@ pub enum Event<'a> {
     Retrying {
         /// The operation's name.
         operation: &'a str,
+        /// The job that is asked about, if it is about one.
+        request_id: Option<&'a RequestId>,
         /// What failed.
         kind: ErrorKind,
         /// How long until the next try at the least.
@@ -94,4 +105,58 @@ pub enum Event<'a> {
         /// All that the vendor said.
         status: &'a JobStatus,
     },
+}
+
+impl Event<'_> {
+    /// What it was, as one word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::WaitingForPermit { .. } => "waiting_for_permit",
+            Event::Sending { .. } => "sending",
+            Event::Answered { .. } => "answered",
+            Event::Refused { .. } => "refused",
+            Event::Retrying { .. } => "retrying",
+            Event::SettleFailed { .. } => "settle_failed",
+            Event::Status { .. } => "status",
+        }
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    /// One line for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = |f: &mut fmt::Formatter<'_>, operation: &str, id: &Option<&RequestId>| match id {
+            Some(id) => write!(f, "{operation} {id}: "),
+            None => write!(f, "{operation}: "),
+        };
+        match self {
+            Event::WaitingForPermit { operation, request_id, wait, .. } => {
+                about(f, operation, request_id)?;
+                write!(f, "waits {wait:?} for the quota")
+            }
+            Event::Sending { operation, request_id, attempt, .. } => {
+                about(f, operation, request_id)?;
+                write!(f, "attempt {attempt}")
+            }
+            Event::Answered { operation, request_id, http_status, elapsed, .. } => {
+                about(f, operation, request_id)?;
+                write!(f, "answered {http_status} after {elapsed:?}")
+            }
+            Event::Refused { operation, request_id, .. } => {
+                about(f, operation, request_id)?;
+                f.write_str("refused (429): more than the quota")
+            }
+            Event::Retrying { operation, request_id, kind, wait } => {
+                about(f, operation, request_id)?;
+                write!(f, "{kind}, tried again in {wait:?}")
+            }
+            Event::SettleFailed { error } => {
+                write!(f, "the limiter could not note what became of a call: {error}")
+            }
+            Event::Status { operation, status } => {
+                about(f, operation, &Some(status.request_id()))?;
+                write!(f, "{} ({})", status.outcome(), status.state())
+            }
+        }
+    }
 }

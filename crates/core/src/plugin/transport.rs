@@ -82,6 +82,8 @@ pub struct Request<'a> {
     /// To be set by a transport that makes a connection for this call, before it tells of the head: the time between the two
     /// is then more than a round trip, from which a limiter might learn.
     pub new_connection: &'a AtomicBool,
+    /// Becomes true when the caller gives the call up: a transport that can stop then, does.
+    pub cancelled: &'a AtomicBool,
 }
 
 impl fmt::Debug for Request<'_> {
