@@ -11,7 +11,8 @@
  *     if (astat_config_set(config, ASTAT_LIT("region"), ASTAT_LIT("in"), &error) != ASTAT_OK
  *         || astat_config_set_keys(config, astat_cstr(key), astat_cstr(NULL), astat_cstr(NULL), &error) != ASTAT_OK
  *         || astat_client_new(config, &client, &error) != ASTAT_OK
- *         || astat_client_status(client, ASTAT_LIT("activity.create"), astat_cstr(id), &status, &error) != ASTAT_OK) {
+ *         || astat_client_status(client, ASTAT_LIT("activity.create"), astat_cstr(id), NULL, &status, &error)
+ *                != ASTAT_OK) {
  *         fprintf(stderr, "%s\n", astat_error_message(error).ptr);
  *     } else {
  *         printf("%s: %s\n", astat_status_outcome_name(status).ptr, astat_status_reason(status).ptr);
@@ -49,9 +50,14 @@
  * Many jobs. An astat_batch waits for them and gives back each as it ends; an astat_tracker does the same in steps that
  * never block, for an event loop.
  *
- * Keys. They are in no text that the library gives, but for the headers of an astat_look, which are there to be sent.
- * It reads no environment variable, and prints nothing but, after a bug of its own (ASTAT_E_PANIC), a line on standard
- * error.
+ * Limits of a call. Each call that may block has options with a deadline and a cancel: see astat_cancel_trigger.
+ *
+ * Parts of your own. A program can give its own limiter, transport, clock, observer and source of keys: a struct of
+ * functions and a context for each. The astat_conform_ functions check them, and astat_virtual_clock makes tests quick.
+ *
+ * Keys. They are in no text that the library gives, but for the headers of an astat_look and an astat_request, which are
+ * there to be sent, and a request's URL if the key_placement setting is query. It reads no environment variable, and
+ * prints nothing but, after a bug of its own in a thread of its own, a line on standard error.
  */
 
 #ifndef ACTIVITY_STATUS_H
@@ -69,6 +75,13 @@
 #define ASTAT_VERSION_PATCH 0
 #define ASTAT_VERSION_NUMBER (ASTAT_VERSION_MAJOR * 1000000 + ASTAT_VERSION_MINOR * 1000 + ASTAT_VERSION_PATCH)
 #define ASTAT_VERSION_STRING "0.1.0"
+
+/** The number of the interface that this header describes: compare it with astat_abi_version(). */
+#define ASTAT_ABI_VERSION 0
+
+/** Does the library that runs serve a program that was compiled with this header? 1 or 0. */
+#define ASTAT_CHECK_VERSION() \
+    (astat_abi_version() == ASTAT_ABI_VERSION && astat_version_number() >= ASTAT_VERSION_NUMBER ? 1 : 0)
 
 /* Define ASTAT_STATIC on Windows if you link the static library. */
 #if defined(_WIN32) && !defined(ASTAT_STATIC)
@@ -157,6 +170,56 @@ extern "C" {
  * No answer came; the call may still arrive.
  */
 #define ASTAT_SETTLED_IN_DOUBT 4
+
+/**
+ * The quota is used up: the call waits for astat_event_time_ns.
+ */
+#define ASTAT_EVENT_WAITING 1
+
+/**
+ * A call is about to be sent: astat_event_attempt.
+ */
+#define ASTAT_EVENT_SENDING 2
+
+/**
+ * An answer came, of whatever kind: astat_event_http_status, after astat_event_time_ns.
+ */
+#define ASTAT_EVENT_ANSWERED 3
+
+/**
+ * The answer was a refusal (429).
+ */
+#define ASTAT_EVENT_REFUSED 4
+
+/**
+ * A try failed (astat_event_code), and another follows after astat_event_time_ns.
+ */
+#define ASTAT_EVENT_RETRYING 5
+
+/**
+ * The limiter could not note what became of a call, which goes on nevertheless.
+ */
+#define ASTAT_EVENT_SETTLE_FAILED 6
+
+/**
+ * A job's status was read: astat_event_status.
+ */
+#define ASTAT_EVENT_STATUS 7
+
+/**
+ * Somebody should look at it.
+ */
+#define ASTAT_LEVEL_WARNING 1
+
+/**
+ * Worth a line.
+ */
+#define ASTAT_LEVEL_INFO 2
+
+/**
+ * Every step.
+ */
+#define ASTAT_LEVEL_DEBUG 3
 
 /**
  * A time in nanoseconds that is not given: the default.
@@ -254,6 +317,12 @@ extern "C" {
 typedef struct astat_batch astat_batch;
 
 /**
+ * Ends the calls and waits that it is given to (the cancel member of their options), any number of them, now and
+ * later. There is no way back. All threads may use it.
+ */
+typedef struct astat_cancel astat_cancel;
+
+/**
  * Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
  * they are made in, and draw on one quota.
  */
@@ -263,6 +332,11 @@ typedef struct astat_client astat_client;
  * The settings of a client to be. One owner, one thread at a time; astat_client_new takes a copy.
  */
 typedef struct astat_config astat_config;
+
+/**
+ * Where a program puts the keys that it is asked for: see astat_credentials_set. It lasts as long as that one call.
+ */
+typedef struct astat_credentials astat_credentials;
 
 /**
  * A job that nothing more will be asked about: it is settled and has a status, or cannot be followed any further and
@@ -277,10 +351,22 @@ typedef struct astat_ended astat_ended;
 typedef struct astat_error astat_error;
 
 /**
+ * One thing that a client did: for logs, metrics, traces and progress. It lasts as long as that one call of on_event,
+ * and no key is in it.
+ */
+typedef struct astat_event astat_event;
+
+/**
  * The jobs of a wait as they were when it was asked. It never changes, outlives the wait, and may be used by all
  * threads.
  */
 typedef struct astat_jobs astat_jobs;
+
+/**
+ * What keeps a quota: for several clients of one account, or for calls that this library does not make. All threads may
+ * use it. A thread waits for one call at a time.
+ */
+typedef struct astat_limiter astat_limiter;
 
 /**
  * One question that a tracker wants asked, with the limiter's leave to ask it now.
@@ -295,6 +381,17 @@ typedef struct astat_look astat_look;
  * How long the vendor's queue was. It never changes, outlives the client, and may be used by all threads.
  */
 typedef struct astat_metrics astat_metrics;
+
+/**
+ * What came back, as a transport tells it. It lasts as long as that one call of send. One thread at a time, and any
+ * thread.
+ */
+typedef struct astat_reply astat_reply;
+
+/**
+ * What a transport has to send. It lasts as long as that one call of send; any thread may read it meanwhile.
+ */
+typedef struct astat_request astat_request;
 
 /**
  * All that the vendor said of one job. It never changes, outlives the client, and may be used by all threads.
@@ -318,6 +415,12 @@ typedef struct astat_tracker astat_tracker;
  * Where a function of a plug-in says why it failed: see astat_trouble_say. It lasts as long as that one call.
  */
 typedef struct astat_trouble astat_trouble;
+
+/**
+ * Time that passes only while everybody sleeps, so that a test of hours ends in milliseconds: the same program has the
+ * same history each time. All threads may use it.
+ */
+typedef struct astat_virtual_clock astat_virtual_clock;
 
 /**
  * A text: UTF-8 bytes and how many there are.
@@ -435,7 +538,8 @@ typedef struct {
                       uint64_t now_ns,
                       astat_trouble *trouble);
     /**
-     * How the quota stands: fills out, whose numbers are 0, and returns ASTAT_OK. NULL if you do not say.
+     * How the quota stands: fills out, whose numbers are 0, and returns ASTAT_OK. NULL, or used left at ASTAT_NONE,
+     * if you do not say.
      */
     int32_t (*snapshot)(void *context, uint64_t now_ns, astat_snapshot *out, astat_trouble *trouble);
 } astat_limiter_ops;
@@ -451,6 +555,137 @@ typedef const astat_limiter_ops *(*astat_limiter_open)(void *user,
                                                        uint32_t calls,
                                                        uint64_t window_ns,
                                                        void **context);
+
+/**
+ * A transport of your own: what sends the calls. Begin with ASTAT_TRANSPORT_OPS_INIT.
+ *
+ * astat_conform_transport checks one. The library keeps the quota, decides what is sent again, and reads the answers.
+ *
+ * Any thread may call any of these functions at any time, several at once. The library holds no lock while it calls
+ * one. They must return: no longjmp, no C++ exception. They must not call a function that blocks on a client: it fails
+ * with ASTAT_E_REENTRANT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_transport_ops): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Ends the context: called once, when nothing uses it any more, by whichever thread is the last. NULL: nothing
+     * to do.
+     */
+    void (*destroy)(void *context);
+    /**
+     * Sends the request once and reads the whole answer. Required.
+     *
+     * Returns ASTAT_OK if one came, whatever its HTTP status: astat_reply_set_status, a header each by
+     * astat_reply_add_header, astat_reply_head_arrived at that moment, and the body by astat_reply_add_body. Otherwise
+     * ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, ASTAT_E_MALFORMED (cut off, too large, not HTTP),
+     * ASTAT_E_CONFIG or ASTAT_E_INTERRUPTED, best by astat_reply_fail: it can say that nothing was sent; unless it does,
+     * the call is in doubt, and a submit is not sent again.
+     *
+     * It must not follow redirects, which would carry the keys to another host; nor send anything again; nor send
+     * headers that identify the caller besides those given; nor take longer than astat_request_time_left_ns.
+     */
+    int32_t (*send)(void *context, const astat_request *request, astat_reply *reply);
+} astat_transport_ops;
+
+/**
+ * A clock of your own: where the time comes from, and how the library waits. Begin with ASTAT_CLOCK_OPS_INIT.
+ *
+ * For tests astat_virtual_clock is there already. astat_conform_clock checks one.
+ *
+ * Any thread may call any of these functions at any time, several at once. The library holds no lock while it calls
+ * one. They must return: no longjmp, no C++ exception. They must not call a function that blocks on a client: it fails
+ * with ASTAT_E_REENTRANT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_clock_ops): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Ends the context: called once, when nothing uses it any more, by whichever thread is the last. NULL: nothing
+     * to do.
+     */
+    void (*destroy)(void *context);
+    /**
+     * Nanoseconds since a fixed, arbitrary moment. It never goes back. Required.
+     */
+    uint64_t (*now_ns)(void *context);
+    /**
+     * Nanoseconds since 1970 (UTC). It may jump. Required.
+     */
+    uint64_t (*wall_ns)(void *context);
+    /**
+     * Blocks the calling thread for ns nanoseconds, and returns ASTAT_OK. Required. After anything else the library
+     * gives the call up: it fails with ASTAT_E_INTERRUPTED.
+     */
+    int32_t (*sleep)(void *context, uint64_t ns);
+    /**
+     * Calls work(what) once, on a thread that lives in this time, and returns ASTAT_OK; or anything else, and does
+     * not call it. NULL: on a thread of the library's own. A clock whose time jumps can call it at once: its threads would
+     * be overtaken by the time.
+     */
+    int32_t (*spawn)(void *context, void (*work)(void *what), void *what);
+} astat_clock_ops;
+
+/**
+ * Where the keys come from, if they may change while the program runs: a vault, a file that is rotated. Begin with
+ * ASTAT_CREDENTIALS_OPS_INIT.
+ *
+ * Any thread may call any of these functions at any time, several at once. The library holds no lock while it calls
+ * one. They must return: no longjmp, no C++ exception. They must not call a function that blocks on a client: it fails
+ * with ASTAT_E_REENTRANT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_credentials_ops): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Ends the context: called once, when nothing uses it any more, by whichever thread is the last. NULL: nothing
+     * to do.
+     */
+    void (*destroy)(void *context);
+    /**
+     * Gives the keys for a call that is about to be made, by astat_credentials_set, and returns ASTAT_OK. Required. It
+     * is asked for each call, so keep what you have fetched.
+     *
+     * After anything else the call is not sent and fails with ASTAT_E_CONFIG, with the reason that astat_trouble_say was
+     * given.
+     */
+    int32_t (*get)(void *context, astat_credentials *out, astat_trouble *trouble);
+    /**
+     * The vendor did not accept the present keys: http_status is 401 or 403. If get gives others after this, the call
+     * goes out once more with them. NULL: nothing to do.
+     */
+    void (*refused)(void *context, int32_t http_status);
+} astat_credentials_ops;
+
+/**
+ * Who is told what the client does: a logger, metrics, a trace. It cannot change or fail a call. Begin with
+ * ASTAT_OBSERVER_OPS_INIT.
+ *
+ * Any thread may call any of these functions at any time, several at once; be quick, for the call waits. The library
+ * holds no lock while it calls one. They must return: no longjmp, no C++ exception. They must not call a function that
+ * blocks on a client: it fails with ASTAT_E_REENTRANT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_observer_ops): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * Ends the context: called once, when nothing uses it any more, by whichever thread is the last. NULL: nothing
+     * to do.
+     */
+    void (*destroy)(void *context);
+    /**
+     * One thing happened. Required.
+     */
+    void (*on_event)(void *context, const astat_event *event);
+} astat_observer_ops;
 
 /**
  * A name and a value.
@@ -486,7 +721,35 @@ typedef struct {
      * A last segment of the path: the key of the connector for "telephony.logcall". It is treated as a secret.
      */
     astat_str path_tail;
+    /**
+     * How long the call may take with all its waits and attempts, in nanoseconds: no more than the call_deadline
+     * setting, and that if it is ASTAT_NS_NONE.
+     */
+    uint64_t deadline_ns;
+    /**
+     * Ends the call when it is triggered. NULL: nothing does.
+     */
+    const astat_cancel *cancel;
 } astat_submit_options;
+
+/**
+ * What ends a call. Begin with ASTAT_CALL_OPTIONS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(astat_call_options): tells the library which members the program knows.
+     */
+    size_t struct_size;
+    /**
+     * How long the call may take with all its waits and attempts, in nanoseconds: no more than the call_deadline
+     * setting, and that if it is ASTAT_NS_NONE.
+     */
+    uint64_t deadline_ns;
+    /**
+     * Ends the call when it is triggered. NULL: nothing does.
+     */
+    const astat_cancel *cancel;
+} astat_call_options;
 
 /**
  * How long to wait for jobs, and how to ask about them. Begin with ASTAT_WAIT_OPTIONS_INIT.
@@ -513,6 +776,10 @@ typedef struct {
      * 0.
      */
     int32_t reserved;
+    /**
+     * Ends the wait when it is triggered. NULL: nothing does. The library keeps what it needs of it.
+     */
+    const astat_cancel *cancel;
 } astat_wait_options;
 
 /**
@@ -662,6 +929,18 @@ ASTAT_API uint32_t astat_version_number(void);
 ASTAT_API astat_str astat_version_string(void);
 
 /**
+ * The number of the interface: what follows ".so." in the library's name. Within one number nothing is taken away and
+ * nothing changes its meaning.
+ */
+ASTAT_API
+uint32_t astat_abi_version(void);
+
+/**
+ * 1 if the library was built with this part, else 0: "limiter-file", "limiter-redis", "limiter-redis-tls".
+ */
+ASTAT_API int32_t astat_has_feature(astat_str name);
+
+/**
  * A code as one lower-case word, the same in every language: "in_doubt" for ASTAT_E_IN_DOUBT, "ok" for ASTAT_OK.
  * No text for a number that is no code. It lives as long as the program.
  */
@@ -669,7 +948,14 @@ ASTAT_API
 astat_str astat_code_name(astat_code code);
 
 /**
- * Ends an error, and with it all texts that were asked of it. NULL is nothing to do.
+ * Makes the caller an owner of an error once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
+ */
+ASTAT_API
+astat_error *astat_error_ref(const astat_error *error);
+
+/**
+ * Ends one ownership of an error; with the last, all texts that were asked of it end. NULL is nothing to do.
  */
 ASTAT_API void astat_error_free(astat_error *error);
 
@@ -731,6 +1017,21 @@ ASTAT_API astat_str astat_error_exception_type(const astat_error *error);
 ASTAT_API astat_str astat_error_exception_message(const astat_error *error);
 
 /**
+ * The beginning of the answer's body, on one line and with your keys masked, if there was one.
+ */
+ASTAT_API astat_str astat_error_body(const astat_error *error);
+
+/**
+ * How many causes are known below the message, such as what the operating system said.
+ */
+ASTAT_API size_t astat_error_cause_count(const astat_error *error);
+
+/**
+ * A cause, by its number from 0: each is the cause of the one before. No text beyond the last.
+ */
+ASTAT_API astat_str astat_error_cause(const astat_error *error, size_t index);
+
+/**
  * The last thing the vendor said of the job, if a wait ended before its outcome; else NULL.
  *
  * It belongs to the error: do not free it. astat_status_ref makes it yours.
@@ -742,6 +1043,41 @@ ASTAT_API const astat_status *astat_error_last_status(const astat_error *error);
  * {"request_id", "operation", "error": {"kind", "message", "resend", "http_status"}}.
  */
 ASTAT_API astat_str astat_error_json(const astat_error *error);
+
+/**
+ * Makes one that is not triggered. Free it with astat_cancel_free. NULL only after a bug in the library.
+ */
+ASTAT_API astat_cancel *astat_cancel_new(void);
+
+/**
+ * Makes the caller an owner once more: each owner frees it once. It returns the same handle, and NULL for NULL.
+ */
+ASTAT_API
+astat_cancel *astat_cancel_ref(const astat_cancel *cancel);
+
+/**
+ * Ends one ownership. NULL is nothing to do. What it was given to goes on, and cannot be cancelled any more if that
+ * was the last owner.
+ */
+ASTAT_API
+void astat_cancel_free(astat_cancel *cancel);
+
+/**
+ * Ends what it was given to: the calls fail with ASTAT_E_INTERRUPTED.
+ *
+ * A wait for the quota, a pause before another attempt and a wait for jobs end at once (under a clock of your own, when
+ * its present sleep ends). A question that is on its way ends when its answer or its time-out comes, unless the
+ * transport is your own and looks at astat_request_is_cancelled; and it counts against the quota.
+ *
+ * Any thread may call it, as often as it likes, and a signal handler too. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_cancel_trigger(const astat_cancel *cancel);
+
+/**
+ * 1 if it was triggered, 0 if not, or if cancel is NULL.
+ */
+ASTAT_API int32_t astat_cancel_is_triggered(const astat_cancel *cancel);
 
 /**
  * Begins a configuration with no setting: a region or a base_url, and an API key must be given.
@@ -819,6 +1155,16 @@ ASTAT_API astat_str astat_config_key(size_t index);
 ASTAT_API astat_str astat_config_key_help(size_t index);
 
 /**
+ * Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
+ * message of the caller's error, with the client's keys masked. The text is copied, and what in it is not UTF-8 is
+ * replaced; a later one replaces it. Only the thread that the function was called in may use trouble, and not after it
+ * has returned. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_trouble_say(astat_trouble *trouble,
+                       astat_str message);
+
+/**
  * Gives the clients of a configuration a limiter of your own, in place of the limiter setting. All of them share it,
  * and the settings that tell how slots are kept (quota, strict, submit_share) are then yours to keep. A later one
  * replaces it.
@@ -839,15 +1185,6 @@ astat_code astat_config_set_limiter(astat_config *config,
                                     astat_error **err);
 
 /**
- * Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
- * message of the caller's error, with the client's keys masked. The text is copied; a later one replaces it. Only
- * the thread that the function was called in may use trouble, and not after it has returned. NULL is nothing to do.
- */
-ASTAT_API
-void astat_trouble_say(astat_trouble *trouble,
-                       astat_str message);
-
-/**
  * Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
  * than the quota in any window, waiting as told is enough, a refusal slows all, a caller that dies frees its slot,
  * no one starves, and more.
@@ -865,6 +1202,380 @@ astat_code astat_conform_limiter(astat_limiter_open open,
                                  void *user,
                                  uint64_t longest_call_ns,
                                  astat_error **err);
+
+/**
+ * Makes the limiter that the settings of a configuration name: limiter, quota, strict, submit_share, limiter_away,
+ * call_deadline, and the API key where it is kept in Redis. Or the program's own, if it has one.
+ *
+ * *out is the limiter; free it with astat_limiter_free. ASTAT_E_CONFIG for a setting that makes no sense.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_limiter_new(const astat_config *config,
+                             astat_limiter **out,
+                             astat_error **err);
+
+/**
+ * Makes the caller an owner once more: each owner frees it once. It returns the same handle, and NULL for NULL.
+ */
+ASTAT_API
+astat_limiter *astat_limiter_ref(const astat_limiter *limiter);
+
+/**
+ * Ends one ownership. NULL is nothing to do. Clients that use the limiter go on.
+ */
+ASTAT_API void astat_limiter_free(astat_limiter *limiter);
+
+/**
+ * Gives the clients of a configuration this limiter, in place of the one that its settings name. All that share it keep
+ * one quota. A later limiter replaces it.
+ *
+ * The configuration and its clients keep what they need of it: it may be freed.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_use_limiter(astat_config *config,
+                                    const astat_limiter *limiter,
+                                    astat_error **err);
+
+/**
+ * Asks for leave to make one call of this class (ASTAT_CLASS_*) now. It does not block, but for a limiter on a server.
+ *
+ * *answer is ASTAT_GRANTED, and *permit is to be settled once; or ASTAT_RETRY_AFTER, and the same thread asks again
+ * after *wait_ns, or gives its place up by astat_limiter_leave. ASTAT_E_LIMITER if the limiter cannot tell: then the
+ * call must not be made.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_limiter_try_acquire(const astat_limiter *limiter,
+                                     int32_t call_class,
+                                     int32_t *answer,
+                                     uint64_t *permit,
+                                     uint64_t *wait_ns,
+                                     astat_error **err);
+
+/**
+ * The calling thread was told to wait, and gives its place up. NULL is nothing to do.
+ */
+ASTAT_API void astat_limiter_leave(const astat_limiter *limiter);
+
+/**
+ * Tells what became of a permit (ASTAT_SETTLED_*), at the moment it is known: for a call that was answered, when the
+ * head of the answer has arrived. Once for each permit; one that is never settled counts until call_deadline and a
+ * window have passed.
+ *
+ * retry_after_ns is the server's advice of a refusal, or ASTAT_NS_NONE. ASTAT_E_LIMITER if it could not be noted.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_limiter_settle(const astat_limiter *limiter,
+                                uint64_t permit,
+                                int32_t how,
+                                uint64_t retry_after_ns,
+                                astat_error **err);
+
+/**
+ * How the quota stands. *out begins with ASTAT_SNAPSHOT_INIT, and is filled on success alone; as
+ * astat_client_snapshot.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_limiter_snapshot(const astat_limiter *limiter,
+                                  astat_snapshot *out,
+                                  astat_error **err);
+
+/**
+ * Gives the clients of a configuration a transport of your own; the settings of time-outs then mean nothing. A later
+ * one replaces it.
+ *
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+ * all of its clients and their waits are freed or have another transport and the last call is over, and at once if this
+ * function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+ * it not called.
+ *
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks send. With a proxy setting besides, astat_client_new fails with
+ * ASTAT_E_CONFIG.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_transport(astat_config *config,
+                                      const astat_transport_ops *ops,
+                                      void *context,
+                                      astat_error **err);
+
+/**
+ * "GET" or "POST".
+ */
+ASTAT_API astat_str astat_request_method(const astat_request *request);
+
+/**
+ * The whole URL. It holds keys if the key_placement setting is query.
+ */
+ASTAT_API astat_str astat_request_url(const astat_request *request);
+
+/**
+ * How many headers to send.
+ */
+ASTAT_API size_t astat_request_header_count(const astat_request *request);
+
+/**
+ * The name of a header, in lower case, by its number from 0. No text beyond the last.
+ */
+ASTAT_API astat_str astat_request_header_name(const astat_request *request, size_t index);
+
+/**
+ * The value of a header, by its number from 0: for some of them, a key. It is wiped from memory after the call. No text
+ * beyond the last.
+ */
+ASTAT_API
+astat_str astat_request_header_value(const astat_request *request,
+                                     size_t index);
+
+/**
+ * The body, to be sent byte for byte. No text if there is none.
+ */
+ASTAT_API astat_str astat_request_body(const astat_request *request);
+
+/**
+ * How long the whole exchange may take at the most, in nanoseconds from when send was called.
+ */
+ASTAT_API uint64_t astat_request_time_left_ns(const astat_request *request);
+
+/**
+ * 1 as soon as the caller gives the call up (astat_cancel_trigger): a transport that can stop then, does, and returns
+ * ASTAT_E_INTERRUPTED. 0 until then, or if request is NULL.
+ */
+ASTAT_API
+int32_t astat_request_is_cancelled(const astat_request *request);
+
+/**
+ * A connection was made for this call. To be said before astat_reply_head_arrived: the time between the two is more
+ * than a round trip then, from which a limiter learns. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_reply_new_connection(astat_reply *reply);
+
+/**
+ * Begins the head of the answer with its HTTP status. A later one, after 100 Continue say, replaces it and its headers.
+ * NULL is nothing to do.
+ */
+ASTAT_API
+void astat_reply_set_status(astat_reply *reply,
+                            int32_t http_status);
+
+/**
+ * Adds a header to the head of the answer. One that is not UTF-8 is left out. NULL is nothing to do.
+ */
+ASTAT_API void astat_reply_add_header(astat_reply *reply, astat_str name, astat_str value);
+
+/**
+ * The head of the answer has just arrived. Optional: the quota's slot is free the sooner for it. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_reply_head_arrived(astat_reply *reply);
+
+/**
+ * Adds len bytes to the body of the answer, without a transfer coding. The library copies them.
+ *
+ * ASTAT_E_MALFORMED once it is larger than any answer is (10 MiB): give up then, and return it. ASTAT_E_ARGUMENT for
+ * bytes that are NULL.
+ */
+ASTAT_API
+astat_code astat_reply_add_body(astat_reply *reply,
+                                const void *bytes,
+                                size_t len);
+
+/**
+ * Says why no whole answer came, and returns why, to be returned by send.
+ *
+ * delivery is one of ASTAT_DELIVERY_*; say ASTAT_DELIVERY_NOT_SENT only if that is certain. why is one of those that
+ * send returns. message is a phrase without a full stop, for people; it must hold no URL and no key; it is copied, and
+ * what in it is not UTF-8 is replaced.
+ */
+ASTAT_API
+int32_t astat_reply_fail(astat_reply *reply,
+                         int32_t delivery,
+                         astat_code why,
+                         astat_str message);
+
+/**
+ * Gives the clients of a configuration a clock of your own. A later one replaces it.
+ *
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+ * all of its clients and their waits are freed or have another clock and the last call is over, and at once if this
+ * function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+ * it not called.
+ *
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks a function that is required.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_clock(astat_config *config,
+                                  const astat_clock_ops *ops,
+                                  void *context,
+                                  astat_error **err);
+
+/**
+ * Makes a clock that stands at 0. Free it with astat_virtual_clock_free. NULL only after a bug in the library.
+ */
+ASTAT_API
+astat_virtual_clock *astat_virtual_clock_new(void);
+
+/**
+ * Makes the caller an owner once more: each owner frees it once. It returns the same handle, and NULL for NULL.
+ */
+ASTAT_API
+astat_virtual_clock *astat_virtual_clock_ref(const astat_virtual_clock *clock);
+
+/**
+ * Ends one ownership. NULL is nothing to do. Clients that use the clock go on.
+ */
+ASTAT_API void astat_virtual_clock_free(astat_virtual_clock *clock);
+
+/**
+ * What it shows, in nanoseconds, which is also the time of day: virtual time begins in 1970. 0 if clock is NULL.
+ */
+ASTAT_API
+uint64_t astat_virtual_clock_now_ns(const astat_virtual_clock *clock);
+
+/**
+ * Sleeps in this time: if nobody else has anything to do, the time jumps ahead. NULL is nothing to do.
+ */
+ASTAT_API void astat_virtual_clock_sleep(const astat_virtual_clock *clock, uint64_t ns);
+
+/**
+ * Calls work(context, 0), work(context, 1) and so on, each on a thread that lives in this time, and returns when all
+ * have. One of them runs at a time, and hands over only while it sleeps, to whoever wakes first.
+ *
+ * ASTAT_E_ARGUMENT for more than 1,000 workers.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_virtual_clock_run(const astat_virtual_clock *clock,
+                                   uint32_t workers,
+                                   void (*work)(void *context, uint32_t worker),
+                                   void *context,
+                                   astat_error **err);
+
+/**
+ * Gives the clients of a configuration this clock. Later changes of their clock replace it.
+ *
+ * The configuration and its clients keep what they need of it: it may be freed.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_use_virtual_clock(astat_config *config,
+                                          const astat_virtual_clock *clock,
+                                          astat_error **err);
+
+/**
+ * Gives the keys, inside get of an astat_credentials_ops. They are copied, and wiped from memory when they are no
+ * longer needed. access_key and secret_key may be {NULL, 0}: then nothing can be submitted. NULL for out is nothing to
+ * do.
+ */
+ASTAT_API
+void astat_credentials_set(astat_credentials *out,
+                           astat_str api_key,
+                           astat_str access_key,
+                           astat_str secret_key);
+
+/**
+ * Gives the clients of a configuration keys from a source of your own, in place of astat_config_set_keys. A later one
+ * replaces it.
+ *
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+ * all of its clients and their waits are freed or have another source and the last call is over, and at once if this
+ * function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+ * it not called.
+ *
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks get. With keys besides, astat_client_new fails with
+ * ASTAT_E_CONFIG; it asks for keys itself, once.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_credentials(astat_config *config,
+                                        const astat_credentials_ops *ops,
+                                        void *context,
+                                        astat_error **err);
+
+/**
+ * Gives the clients of a configuration an observer. A later one replaces it.
+ *
+ * The functions are copied. The context is the library's from now on: destroy is called once, when the configuration,
+ * all of its clients and their waits are freed or have another observer and the last call is over, and at once if this
+ * function fails. Only where there is no destroy to be read, because ops is NULL or its struct_size was never set, is
+ * it not called.
+ *
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks on_event.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_config_set_observer(astat_config *config,
+                                     const astat_observer_ops *ops,
+                                     void *context,
+                                     astat_error **err);
+
+/**
+ * What happened: one of ASTAT_EVENT_*. More may be added. 0 if event is NULL.
+ */
+ASTAT_API int32_t astat_event_kind(const astat_event *event);
+
+/**
+ * The same as one word, such as "retrying".
+ */
+ASTAT_API astat_str astat_event_name(const astat_event *event);
+
+/**
+ * How much it matters: one of ASTAT_LEVEL_*, the smaller the more. 0 if event is NULL.
+ */
+ASTAT_API int32_t astat_event_level(const astat_event *event);
+
+/**
+ * One line for a log. Its wording may change.
+ */
+ASTAT_API astat_str astat_event_message(const astat_event *event);
+
+/**
+ * The operation, such as "activity.create", if it is about one.
+ */
+ASTAT_API astat_str astat_event_operation(const astat_event *event);
+
+/**
+ * The job, if it is about one.
+ */
+ASTAT_API astat_str astat_event_request_id(const astat_event *event);
+
+/**
+ * What the call is for: one of ASTAT_CLASS_*; 0 if it is not said.
+ */
+ASTAT_API int32_t astat_event_class(const astat_event *event);
+
+/**
+ * 1 for the first try of a call, of ASTAT_EVENT_SENDING; else 0.
+ */
+ASTAT_API uint32_t astat_event_attempt(const astat_event *event);
+
+/**
+ * The HTTP status, of ASTAT_EVENT_ANSWERED and ASTAT_EVENT_REFUSED; else 0.
+ */
+ASTAT_API int32_t astat_event_http_status(const astat_event *event);
+
+/**
+ * How long the call waits, or took, in nanoseconds. ASTAT_NS_NONE if there is no such time.
+ */
+ASTAT_API uint64_t astat_event_time_ns(const astat_event *event);
+
+/**
+ * What failed: one of ASTAT_E_*, of ASTAT_EVENT_REFUSED, _RETRYING and _SETTLE_FAILED; else ASTAT_OK.
+ */
+ASTAT_API astat_code astat_event_code(const astat_event *event);
+
+/**
+ * What the vendor said of the job, of ASTAT_EVENT_STATUS; else NULL.
+ *
+ * It belongs to the event: do not free it. astat_status_ref makes it yours.
+ */
+ASTAT_API const astat_status *astat_event_status(const astat_event *event);
 
 /**
  * Makes a client of a configuration, which it copies. No connection is made yet.
@@ -914,7 +1625,8 @@ astat_code astat_client_submit(const astat_client *client,
 /**
  * Asks once how a job stands.
  *
- * *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free.
+ * *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free. options may
+ * be NULL.
  *
  * It blocks for the call_deadline setting at the most, waiting for the quota and repeating what failed for a while.
  * It fails with any code but ASTAT_E_IN_DOUBT and ASTAT_E_LEDGER.
@@ -924,6 +1636,7 @@ ASTAT_NODISCARD
 astat_code astat_client_status(const astat_client *client,
                                astat_str operation,
                                astat_str request_id,
+                               const astat_call_options *options,
                                astat_status **out,
                                astat_error **err);
 
@@ -947,12 +1660,14 @@ astat_code astat_client_wait(const astat_client *client,
 /**
  * Asks how long the queue of an operation is.
  *
- * *out is the answer; free it with astat_metrics_free. It blocks and fails as astat_client_status does.
+ * *out is the answer; free it with astat_metrics_free. options may be NULL. It blocks and fails as astat_client_status
+ * does.
  */
 ASTAT_API
 ASTAT_NODISCARD
 astat_code astat_client_metrics(const astat_client *client,
                                 astat_str operation,
+                                const astat_call_options *options,
                                 astat_metrics **out,
                                 astat_error **err);
 
@@ -970,9 +1685,17 @@ astat_code astat_client_snapshot(const astat_client *client,
                                  astat_error **err);
 
 /**
- * Ends the answer to a submit, and with it its text. NULL is nothing to do. The job goes on.
+ * Makes the caller an owner of the answer once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
  */
-ASTAT_API void astat_submitted_free(astat_submitted *submitted);
+ASTAT_API
+astat_submitted *astat_submitted_ref(const astat_submitted *submitted);
+
+/**
+ * Ends one ownership of the answer to a submit; with the last, its text ends. NULL is nothing to do. The job goes on.
+ */
+ASTAT_API
+void astat_submitted_free(astat_submitted *submitted);
 
 /**
  * The id that the vendor gave the job: all that is needed to ask about it, from any program. Keep it.
@@ -1069,7 +1792,14 @@ ASTAT_API
 astat_str astat_status_json(const astat_status *status);
 
 /**
- * Ends metrics, and with them their text. NULL is nothing to do.
+ * Makes the caller an owner of metrics once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
+ */
+ASTAT_API
+astat_metrics *astat_metrics_ref(const astat_metrics *metrics);
+
+/**
+ * Ends one ownership of metrics; with the last, their text ends. NULL is nothing to do.
  */
 ASTAT_API void astat_metrics_free(astat_metrics *metrics);
 
@@ -1095,7 +1825,14 @@ ASTAT_API double astat_metrics_rate_per_minute(const astat_metrics *metrics);
 ASTAT_API astat_str astat_metrics_raw(const astat_metrics *metrics);
 
 /**
- * Ends a list of jobs, and with it its texts. NULL is nothing to do. The jobs go on.
+ * Makes the caller an owner of the list once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
+ */
+ASTAT_API
+astat_jobs *astat_jobs_ref(const astat_jobs *jobs);
+
+/**
+ * Ends one ownership of a list of jobs; with the last, its texts end. NULL is nothing to do. The jobs go on.
  */
 ASTAT_API void astat_jobs_free(astat_jobs *jobs);
 
@@ -1115,9 +1852,16 @@ ASTAT_API astat_str astat_jobs_operation(const astat_jobs *jobs, size_t index);
 ASTAT_API astat_str astat_jobs_request_id(const astat_jobs *jobs, size_t index);
 
 /**
- * Ends what is known of a job that has ended: its texts, its status or error. NULL is nothing to do.
+ * Makes the caller an owner of it once more: each owner frees it once. It returns the same handle, and NULL
+ * for NULL.
  */
-ASTAT_API void astat_ended_free(astat_ended *ended);
+ASTAT_API astat_ended *astat_ended_ref(const astat_ended *ended);
+
+/**
+ * Ends one ownership of what is known of a job that has ended; with the last, its texts, its status or error end. NULL is nothing to do.
+ */
+ASTAT_API
+void astat_ended_free(astat_ended *ended);
 
 /**
  * What was submitted, such as "activity.create".
@@ -1255,7 +1999,33 @@ astat_code astat_batch_eta(astat_batch *batch,
                            astat_error **err);
 
 /**
- * Begins to follow jobs, none so far; the deadline of the options counts from now.
+ * What the vendor last said of an open job. *out is NULL, and the code ASTAT_OK, if it has not been asked, or has ended.
+ * Free it with astat_status_free. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_last_status(astat_batch *batch,
+                                   astat_str operation,
+                                   astat_str request_id,
+                                   astat_status **out,
+                                   astat_error **err);
+
+/**
+ * Why the last question about an open job brought no answer, though it is asked again. *out is NULL, and the code
+ * ASTAT_OK, if it did, or the job has not been asked about, or has ended. Free it with astat_error_free. It does not
+ * block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_batch_last_trouble(astat_batch *batch,
+                                    astat_str operation,
+                                    astat_str request_id,
+                                    astat_error **out,
+                                    astat_error **err);
+
+/**
+ * Begins to follow jobs, none so far; the deadline of the options counts from now. When their cancel is triggered, all
+ * jobs end with ASTAT_E_INTERRUPTED.
  *
  * options may be NULL. *out is the tracker; free it with astat_tracker_free. The client may be freed before it.
  */
@@ -1349,6 +2119,31 @@ astat_code astat_tracker_eta(astat_tracker *tracker,
                              uint64_t *remaining_ns,
                              uint64_t *uncertainty_ns,
                              astat_error **err);
+
+/**
+ * What the vendor last said of an open job. *out is NULL, and the code ASTAT_OK, if it has not been asked, or has ended.
+ * Free it with astat_status_free. It does not block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_last_status(astat_tracker *tracker,
+                                     astat_str operation,
+                                     astat_str request_id,
+                                     astat_status **out,
+                                     astat_error **err);
+
+/**
+ * Why the last question about an open job brought no answer, though it is asked again. *out is NULL, and the code
+ * ASTAT_OK, if it did, or the job has not been asked about, or has ended. Free it with astat_error_free. It does not
+ * block.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_tracker_last_trouble(astat_tracker *tracker,
+                                      astat_str operation,
+                                      astat_str request_id,
+                                      astat_error **out,
+                                      astat_error **err);
 
 /**
  * Drops a question. Unless it was used up, it has failed: it may have been sent, for all the limiter knows, and is
@@ -1470,15 +2265,33 @@ ASTAT_INLINE astat_str astat_cstr(const char *text)
     return astat_text(text, text ? strlen(text) : 0);
 }
 
+/**
+ * Copies a text by snprintf's rules: at most room - 1 bytes and a NUL; nothing if room is 0. Returns the length of the
+ * whole text: it was cut if that is not less than room.
+ */
+ASTAT_INLINE size_t astat_copy(char *to, size_t room, astat_str from)
+{
+    if (room > 0) {
+        const size_t fits = from.len < room ? from.len : room - 1;
+        if (fits > 0)
+            memcpy(to, from.ptr, fits);
+        to[fits] = '\0';
+    }
+    return from.len;
+}
+
 /** A text in quotes: ASTAT_LIT("activity.create"). */
 #define ASTAT_LIT(text) astat_text("" text, sizeof(text) - 1)
 
 /** Options as if none were given: astat_wait_options options = ASTAT_WAIT_OPTIONS_INIT; */
 #define ASTAT_WAIT_OPTIONS_INIT \
-    {sizeof(astat_wait_options), ASTAT_NS_NONE, ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, 0}
+    {sizeof(astat_wait_options), ASTAT_NS_NONE, ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, 0, NULL}
 
 /** Options as if none were given: astat_submit_options options = ASTAT_SUBMIT_OPTIONS_INIT; */
-#define ASTAT_SUBMIT_OPTIONS_INIT {sizeof(astat_submit_options), NULL, 0, {NULL, 0}}
+#define ASTAT_SUBMIT_OPTIONS_INIT {sizeof(astat_submit_options), NULL, 0, {NULL, 0}, ASTAT_NS_NONE, NULL}
+
+/** Options as if none were given: astat_call_options options = ASTAT_CALL_OPTIONS_INIT; */
+#define ASTAT_CALL_OPTIONS_INIT {sizeof(astat_call_options), ASTAT_NS_NONE, NULL}
 
 /** A snapshot to be filled: astat_snapshot snapshot = ASTAT_SNAPSHOT_INIT; */
 #define ASTAT_SNAPSHOT_INIT \
@@ -1489,6 +2302,18 @@ ASTAT_INLINE astat_str astat_cstr(const char *text)
 
 /** A limiter that has no function yet: astat_limiter_ops ops = ASTAT_LIMITER_OPS_INIT; */
 #define ASTAT_LIMITER_OPS_INIT {sizeof(astat_limiter_ops), NULL, NULL, NULL, NULL, NULL}
+
+/** A transport that has no function yet: astat_transport_ops ops = ASTAT_TRANSPORT_OPS_INIT; */
+#define ASTAT_TRANSPORT_OPS_INIT {sizeof(astat_transport_ops), NULL, NULL}
+
+/** A clock that has no function yet: astat_clock_ops ops = ASTAT_CLOCK_OPS_INIT; */
+#define ASTAT_CLOCK_OPS_INIT {sizeof(astat_clock_ops), NULL, NULL, NULL, NULL, NULL}
+
+/** A source of keys that has no function yet: astat_credentials_ops ops = ASTAT_CREDENTIALS_OPS_INIT; */
+#define ASTAT_CREDENTIALS_OPS_INIT {sizeof(astat_credentials_ops), NULL, NULL, NULL}
+
+/** An observer that has no function yet: astat_observer_ops ops = ASTAT_OBSERVER_OPS_INIT; */
+#define ASTAT_OBSERVER_OPS_INIT {sizeof(astat_observer_ops), NULL, NULL}
 
 #ifdef __cplusplus
 }

@@ -88,7 +88,7 @@ fn verdict(operation: &Operation, answer: Result<JobStatus, Error>) -> Verdict {
         Ok(status) => Verdict {
             reading: Ok(ExpectedStatus::from(&status)),
             raw: Some(status.raw().to_owned()),
-            json: Some(status.to_json(operation)),
+            json: Some(status.to_json(operation.name())),
         },
         Err(error) => {
             Verdict { reading: Err(ExpectedError::from(&error)), raw: None, json: Some(error.to_json()) }

@@ -20,7 +20,7 @@ fn a_stored_answer_reads_as_it_did_when_it_came() {
         let stored = JobStatus::from_json(text.trim_start_matches('\u{feff}'))
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));
         assert_eq!(ExpectedStatus::from(&stored), *expected, "{}", case.name);
-        let line = stored.to_json(&Operation::ACTIVITY_CREATE);
+        let line = stored.to_json(Operation::ACTIVITY_CREATE.name());
         assert!(!line.contains(['\n', '\r']) && line.starts_with('{'), "{}", case.name);
         serde_json::from_str::<Box<serde_json::value::RawValue>>(&line)
             .unwrap_or_else(|e| panic!("{}: {e}", case.name));

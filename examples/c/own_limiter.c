@@ -230,7 +230,7 @@ int main(int argc, char **argv)
         astat_status *status = NULL;
         int worse;
 
-        if (astat_client_status(client, ASTAT_LIT("activity.create"), astat_cstr(argv[i]), &status, &error)
+        if (astat_client_status(client, ASTAT_LIT("activity.create"), astat_cstr(argv[i]), NULL, &status, &error)
             == ASTAT_OK)
             worse = show(status);
         else

@@ -14,14 +14,14 @@ static void a_life(void)
     astat_error *error = STALE(astat_error);
 
     CHECK(id.len > 0 && strlen(id.ptr) == id.len);
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK && !error);
     CHECK(astat_status_outcome(status) == ASTAT_PENDING || astat_status_outcome(status) == ASTAT_SUCCEEDED);
     CHECK(is(astat_status_request_id(status), id.ptr));
     astat_status_free(status);
 
     CHECK(astat_client_wait(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK && !error);
     CHECK(astat_status_outcome(status) == ASTAT_SUCCEEDED);
-    CHECK(astat_client_metrics(client, ACTIVITY, &metrics, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_metrics(client, ACTIVITY, NULL, &metrics, &error) == ASTAT_OK && !error);
 
     /* Results outlive the client and what came before them. */
     astat_submitted_free(submitted);
@@ -171,17 +171,17 @@ static void operations(void)
     CHECK(astat_client_new(config, &client, &error) == ASTAT_OK);
     astat_config_free(config);
 
-    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, ASTAT_LIT("activity.crate"), &metrics, &error),
+    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, ASTAT_LIT("activity.crate"), NULL, &metrics, &error),
           metrics, error);
-    CHECK(astat_client_metrics(client, ASTAT_LIT("nowhere"), &metrics, &error) == ASTAT_E_NOT_FOUND);
+    CHECK(astat_client_metrics(client, ASTAT_LIT("nowhere"), NULL, &metrics, &error) == ASTAT_E_NOT_FOUND);
     CHECK(is(astat_error_operation(error), "nowhere") && astat_error_http_status(error) == 404);
     FAILS(ASTAT_E_NOT_FOUND, ASTAT_E_NOT_FOUND, metrics, error);
-    CHECK(astat_client_metrics(client, ASTAT_LIT("mine"), &metrics, &error) == ASTAT_OK);
+    CHECK(astat_client_metrics(client, ASTAT_LIT("mine"), NULL, &metrics, &error) == ASTAT_OK);
     astat_metrics_free(metrics);
 
     CHECK(astat_client_submit(client, ASTAT_LIT("lead.capture"), BODY, NULL, &submitted, &error) == ASTAT_OK);
     CHECK(
-        astat_client_status(client, ASTAT_LIT("mine"), astat_submitted_request_id(submitted), &status, &error)
+        astat_client_status(client, ASTAT_LIT("mine"), astat_submitted_request_id(submitted), NULL, &status, &error)
         == ASTAT_OK);
     CHECK(is(astat_status_task_type(status), "Activity Create"));
     CHECK(holds(astat_status_json(status), "\"operation\":\"mine\""));

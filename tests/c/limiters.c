@@ -21,10 +21,10 @@ static void own_limiter(void)
     CHECK(settled_at > 0);
     CHECK(plug.settled == 1 && plug.last_how == ASTAT_SETTLED_ANSWERED);
     CHECK(plug.last_retry_after == ASTAT_NS_NONE);
-    CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), &status, &error)
+    CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), NULL, &status, &error)
           == ASTAT_OK);
     CHECK(plug.acquired == 2 && plug.last_class == ASTAT_CLASS_POLL && plug.settled == 2);
-    CHECK(astat_client_metrics(client, ACTIVITY, &metrics, &error) == ASTAT_OK);
+    CHECK(astat_client_metrics(client, ACTIVITY, NULL, &metrics, &error) == ASTAT_OK);
     CHECK(plug.acquired == 3 && plug.last_class == ASTAT_CLASS_OTHER && plug.settled == 3);
     CHECK(astat_client_snapshot(client, &quota, &error) == ASTAT_OK && !error && plug.looked == 1);
     CHECK(quota.used == 3 && quota.free == UINT32_MAX && quota.refused == 5 && quota.waiting == 0);
@@ -127,7 +127,7 @@ static void a_limiter_of_few_functions(void)
     CHECK(astat_config_set_limiter(config, &ops, &plug, NULL) == ASTAT_OK);
     memset(&ops, 0xff, sizeof ops); /* they were copied */
     CHECK(astat_client_new(config, &client, &error) == ASTAT_OK);
-    FAILS(ASTAT_E_LIMITER, astat_client_status(client, ACTIVITY, ASTAT_LIT("1"), &status, &error), status,
+    FAILS(ASTAT_E_LIMITER, astat_client_status(client, ACTIVITY, ASTAT_LIT("1"), NULL, &status, &error), status,
           error);
     quota.used = 7;
     CHECK(astat_client_snapshot(client, &quota, &error) == ASTAT_OK && !error && plug.looked == 0);
@@ -153,7 +153,7 @@ static void a_limiter_in_trouble(void)
     sprintf(text, "the store at %s is gone", api_key.ptr);
     plug.trouble = text;
     plug.answer = 77;
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_E_LIMITER);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_E_LIMITER);
     CHECK(holds(astat_error_message(error), "the store at "));
     CHECK(holds(astat_error_message(error), " is gone"));
     CHECK(!holds(astat_error_message(error), "a first thought"));
@@ -162,12 +162,12 @@ static void a_limiter_in_trouble(void)
     FAILS(ASTAT_E_LIMITER, ASTAT_E_LIMITER, status, error);
 
     plug.trouble = NULL;
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_E_LIMITER);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_E_LIMITER);
     CHECK(holds(astat_error_message(error), "try_acquire") && holds(astat_error_message(error), "77"));
     FAILS(ASTAT_E_LIMITER, ASTAT_E_LIMITER, status, error);
     plug.trouble = "\xff";
     plug.answer = ASTAT_OK; /* a forgotten answer is no leave */
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_E_LIMITER);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_E_LIMITER);
     CHECK(holds(astat_error_message(error), "UTF-8"));
     FAILS(ASTAT_E_LIMITER, ASTAT_E_LIMITER, status, error);
 
@@ -179,7 +179,7 @@ static void a_limiter_in_trouble(void)
 
     /* The call was made, so it counts, though its settlement was not recorded. */
     plug.answer = ASTAT_GRANTED;
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_OK && !error);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK && !error);
     CHECK(plug.settled == 2);
     astat_status_free(status);
     astat_submitted_free(submitted);
@@ -199,7 +199,7 @@ static void a_limiter_without_sense(void)
         astat_error *error = NULL;
         plug.answer = ASTAT_RETRY_AFTER;
         plug.wait = waits[i];
-        FAILS(ASTAT_E_DEADLINE, astat_client_status(client, ACTIVITY, ASTAT_LIT("1"), &status, &error),
+        FAILS(ASTAT_E_DEADLINE, astat_client_status(client, ACTIVITY, ASTAT_LIT("1"), NULL, &status, &error),
               status, error);
         CHECK(plug.acquired >= 1 && plug.acquired <= 51 && plug.left == 1 && plug.settled == 0);
         astat_client_free(client);
@@ -217,23 +217,23 @@ static void reentrance(void)
     astat_error *error = NULL;
 
     plug.reenters = client;
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_OK);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK);
     astat_status_free(status);
     CHECK(plug.reentered == 2); /* try_acquire and settle */
     CHECK(astat_client_snapshot(client, &quota, &error) == ASTAT_OK && plug.reentered == 3);
     plug.answer = -1;
-    FAILS(ASTAT_E_LIMITER, astat_client_status(client, ACTIVITY, id, &status, &error), status, error);
+    FAILS(ASTAT_E_LIMITER, astat_client_status(client, ACTIVITY, id, NULL, &status, &error), status, error);
     CHECK(plug.reentered == 4); /* try_acquire alone */
     plug.answer = ASTAT_RETRY_AFTER;
     plug.wait = UINT64_C(3600000000000);
-    FAILS(ASTAT_E_DEADLINE, astat_client_status(client, ACTIVITY, id, &status, &error), status, error);
+    FAILS(ASTAT_E_DEADLINE, astat_client_status(client, ACTIVITY, id, NULL, &status, &error), status, error);
     CHECK(plug.reentered == 6); /* try_acquire and leave */
 
     /* Another client is no way round, and afterwards all is as before. */
     plug.reenters = other;
     astat_client_free(client);
     CHECK(plug.reentered == 7 && plug.destroyed == 1);
-    CHECK(astat_client_status(other, ACTIVITY, id, &status, &error) == ASTAT_OK);
+    CHECK(astat_client_status(other, ACTIVITY, id, NULL, &status, &error) == ASTAT_OK);
     astat_status_free(status);
     astat_submitted_free(submitted);
     astat_client_free(other);
@@ -381,12 +381,12 @@ static void *ask_in_a_thread(void *argument)
         astat_submitted *submitted = submit(client, BODY);
         astat_status *status = NULL;
         astat_error *error = NULL;
-        CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), &status, &error)
+        CHECK(astat_client_status(client, ACTIVITY, astat_submitted_request_id(submitted), NULL, &status, &error)
               == ASTAT_OK);
         CHECK(is(astat_status_request_id(status), astat_submitted_request_id(submitted).ptr));
         astat_status_free(status);
         FAILS(ASTAT_E_NOT_FOUND,
-              astat_client_status(client, ACTIVITY, ASTAT_LIT("no-such-job"), &status, &error), status,
+              astat_client_status(client, ACTIVITY, ASTAT_LIT("no-such-job"), NULL, &status, &error), status,
               error);
         astat_submitted_free(submitted);
     }

@@ -78,12 +78,12 @@ static void reenter(struct plug *plug)
         return;
     FAILS(ASTAT_E_REENTRANT, astat_client_submit(plug->reenters, ACTIVITY, BODY, NULL, &submitted, &error),
           submitted, error);
-    FAILS(ASTAT_E_REENTRANT, astat_client_status(plug->reenters, ACTIVITY, ASTAT_LIT("1"), &status, &error),
+    FAILS(ASTAT_E_REENTRANT, astat_client_status(plug->reenters, ACTIVITY, ASTAT_LIT("1"), NULL, &status, &error),
           status, error);
     status = STALE(astat_status);
     FAILS(ASTAT_E_REENTRANT,
           astat_client_wait(plug->reenters, ACTIVITY, ASTAT_LIT("1"), NULL, &status, &error), status, error);
-    FAILS(ASTAT_E_REENTRANT, astat_client_metrics(plug->reenters, ACTIVITY, &metrics, &error), metrics,
+    FAILS(ASTAT_E_REENTRANT, astat_client_metrics(plug->reenters, ACTIVITY, NULL, &metrics, &error), metrics,
           error);
     FAILS(ASTAT_E_REENTRANT, astat_client_snapshot(plug->reenters, &quota, &error), NULL, error);
     reenter_waits(plug);

@@ -37,7 +37,7 @@ static void *ask(void *unused)
         if (turn == work.count)
             return NULL;
 
-        code = astat_client_status(work.client, OPERATION, astat_cstr(work.ids[turn % work.id_count]),
+        code = astat_client_status(work.client, OPERATION, astat_cstr(work.ids[turn % work.id_count]), NULL,
                                    &status, &error);
         if (code != ASTAT_OK)
             report(error);

@@ -125,18 +125,18 @@ static void null_in_each_place(const astat_client *client)
     FAILS(ASTAT_E_CONFIG, astat_client_submit(client, ACTIVITY, NONE, NULL, &submitted, &error), submitted,
           error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_submit(client, ACTIVITY, BODY, NULL, NULL, &error), NULL, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_client_status(NULL, ACTIVITY, id, &status, &error), status, error);
-    FAILS(ASTAT_E_CONFIG, astat_client_status(client, NONE, id, &status, &error), status, error);
-    FAILS(ASTAT_E_CONFIG, astat_client_status(client, ACTIVITY, NONE, &status, &error), status, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_client_status(client, ACTIVITY, id, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_status(NULL, ACTIVITY, id, NULL, &status, &error), status, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_status(client, NONE, id, NULL, &status, &error), status, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_status(client, ACTIVITY, NONE, NULL, &status, &error), status, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_status(client, ACTIVITY, id, NULL, NULL, &error), NULL, error);
     status = STALE(astat_status);
     FAILS(ASTAT_E_ARGUMENT, astat_client_wait(NULL, ACTIVITY, id, NULL, &status, &error), status, error);
     FAILS(ASTAT_E_CONFIG, astat_client_wait(client, NONE, id, NULL, &status, &error), status, error);
     FAILS(ASTAT_E_CONFIG, astat_client_wait(client, ACTIVITY, NONE, NULL, &status, &error), status, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_wait(client, ACTIVITY, id, NULL, NULL, &error), NULL, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_client_metrics(NULL, ACTIVITY, &metrics, &error), metrics, error);
-    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, NONE, &metrics, &error), metrics, error);
-    FAILS(ASTAT_E_ARGUMENT, astat_client_metrics(client, ACTIVITY, NULL, &error), NULL, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_metrics(NULL, ACTIVITY, NULL, &metrics, &error), metrics, error);
+    FAILS(ASTAT_E_CONFIG, astat_client_metrics(client, NONE, NULL, &metrics, &error), metrics, error);
+    FAILS(ASTAT_E_ARGUMENT, astat_client_metrics(client, ACTIVITY, NULL, NULL, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_snapshot(NULL, &quota, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_client_snapshot(client, NULL, &error), NULL, error);
     FAILS(ASTAT_E_ARGUMENT, astat_config_set_limiter(config, NULL, NULL, &error), NULL, error);
@@ -149,9 +149,9 @@ static void null_in_each_place(const astat_client *client)
     CHECK(astat_config_add_operation(NULL, NONE, NONE, NONE, NONE, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_client_new(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_client_submit(NULL, NONE, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
-    CHECK(astat_client_status(NULL, NONE, NONE, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_client_status(NULL, NONE, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_client_wait(NULL, NONE, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
-    CHECK(astat_client_metrics(NULL, NONE, NULL, NULL) == ASTAT_E_ARGUMENT);
+    CHECK(astat_client_metrics(NULL, NONE, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_client_snapshot(NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_config_set_limiter(NULL, NULL, NULL, NULL) == ASTAT_E_ARGUMENT);
     CHECK(astat_conform_limiter(NULL, NULL, 0, NULL) == ASTAT_E_ARGUMENT);
@@ -207,10 +207,10 @@ static void odd_texts(const astat_client *client)
     size_t i;
     for (i = 0; i < COUNT(texts); i++) {
         const astat_str text = astat_text(texts[i].bytes, texts[i].len);
-        FAILS(texts[i].as_id, astat_client_status(client, ACTIVITY, text, &status, &error), status, error);
+        FAILS(texts[i].as_id, astat_client_status(client, ACTIVITY, text, NULL, &status, &error), status, error);
         FAILS(texts[i].as_id, astat_client_wait(client, ACTIVITY, text, NULL, &status, &error), status,
               error);
-        FAILS(texts[i].as_id, astat_client_metrics(client, text, &metrics, &error), metrics, error);
+        FAILS(texts[i].as_id, astat_client_metrics(client, text, NULL, &metrics, &error), metrics, error);
         FAILS(texts[i].as_body, astat_client_submit(client, ACTIVITY, text, NULL, &submitted, &error),
               submitted, error);
     }
@@ -291,7 +291,7 @@ static void errors(const astat_client *client)
     astat_submitted *submitted = STALE(astat_submitted);
     astat_error *error = NULL;
 
-    CHECK(astat_client_status(other, ACTIVITY, id, &status, &error) == ASTAT_E_UNAUTHORIZED);
+    CHECK(astat_client_status(other, ACTIVITY, id, NULL, &status, &error) == ASTAT_E_UNAUTHORIZED);
     /* An error outlives its client. */
     astat_client_free(other);
     CHECK(astat_error_http_status(error) == 401);
@@ -304,7 +304,7 @@ static void errors(const astat_client *client)
     CHECK(astat_error_last_status(error) == NULL);
     FAILS(ASTAT_E_UNAUTHORIZED, ASTAT_E_UNAUTHORIZED, status, error);
 
-    CHECK(astat_client_status(client, ACTIVITY, id, &status, &error) == ASTAT_E_NOT_FOUND);
+    CHECK(astat_client_status(client, ACTIVITY, id, NULL, &status, &error) == ASTAT_E_NOT_FOUND);
     CHECK(astat_error_http_status(error) == 404 && is(astat_error_request_id(error), id.ptr));
     FAILS(ASTAT_E_NOT_FOUND, ASTAT_E_NOT_FOUND, status, error);
 

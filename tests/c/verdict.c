@@ -113,7 +113,7 @@ int main(int argc, char **argv)
             continue;
         }
         printf("case %s\n", id);
-        if (astat_client_status(client, astat_cstr(operation), astat_cstr(id), &status, &error) == ASTAT_OK)
+        if (astat_client_status(client, astat_cstr(operation), astat_cstr(id), NULL, &status, &error) == ASTAT_OK)
             answer(status);
         else
             failure(error);

@@ -11,6 +11,7 @@ use crate::error::{Failure, astat_error};
 use crate::handle::{self, Turns};
 use crate::jobs::astat_jobs;
 use crate::progress::{astat_progress, tell_eta};
+use crate::status::astat_status;
 use crate::text::astat_str;
 use crate::{guard, options};
 
@@ -48,7 +49,8 @@ pub unsafe extern "C" fn astat_batch_new(
     unsafe {
         guard::call_owned(out, err, || {
             let client = client::lend(client)?;
-            let waiting = client.client.wait_all([], &options::read(options)?.given()?);
+            let options = options::read(options)?;
+            let waiting = client.bounded(ASTAT_NS_NONE, options.cancel).wait_all([], &options.given()?);
             let (canceller, operations) = (waiting.canceller(), client.operations.clone());
             Ok(astat_batch { waiting: Turns::new(waiting), canceller, operations })
         })
@@ -218,6 +220,53 @@ pub unsafe extern "C" fn astat_batch_eta(
             let batch = handle::lend(batch, "batch")?;
             let job = batch.operations.job(operation, request_id, ASTAT_NS_NONE)?;
             Ok(batch.waiting.take()?.tracker().eta_of(&job))
+        })
+    }
+}
+
+/// What the vendor last said of an open job. *out is NULL, and the code ASTAT_OK, if it has not been asked, or has ended.
+/// Free it with astat_status_free. It does not block.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_batch_last_status(
+    batch: *mut astat_batch,
+    operation: astat_str,
+    request_id: astat_str,
+    out: *mut *mut astat_status,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call_if_any(out, err, || {
+            let batch = handle::lend(batch, "batch")?;
+            let job = batch.operations.job(operation, request_id, ASTAT_NS_NONE)?;
+            let it = batch.waiting.take()?;
+            let last = it.tracker().last_status(&job);
+            Ok(last.map(|status| astat_status::new(status, job.operation().name())))
+        })
+    }
+}
+
+/// Why the last question about an open job brought no answer, though it is asked again. *out is NULL, and the code
+/// ASTAT_OK, if it did, or the job has not been asked about, or has ended. Free it with astat_error_free. It does not
+/// block.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_batch_last_trouble(
+    batch: *mut astat_batch,
+    operation: astat_str,
+    request_id: astat_str,
+    out: *mut *mut astat_error,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call_if_any(out, err, || {
+            let batch = handle::lend(batch, "batch")?;
+            let job = batch.operations.job(operation, request_id, ASTAT_NS_NONE)?;
+            let it = batch.waiting.take()?;
+            let last = it.tracker().last_trouble(&job);
+            Ok(last.map(|error| Failure::of(error, job.operation()).keep()))
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use activity_status::{Client, Job, Operation, Order, RequestId, Submission, WaitOptions};
 
+use crate::cancel::astat_cancel;
 use crate::code::astat_code;
 use crate::config::astat_config;
 use crate::error::{Failure, astat_error};
@@ -14,7 +15,7 @@ use crate::options::{self, Options};
 use crate::status::astat_status;
 use crate::submitted::astat_submitted;
 use crate::text::astat_str;
-use crate::{guard, handle, limiter};
+use crate::{guard, handle, plug};
 
 /// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
 /// they are made in, and draw on one quota.
@@ -48,6 +49,24 @@ pub struct astat_submit_options {
     pub query_count: usize,
     /// A last segment of the path: the key of the connector for "telephony.logcall". It is treated as a secret.
     pub path_tail: astat_str,
+    /// How long the call may take with all its waits and attempts, in nanoseconds: no more than the call_deadline
+    /// setting, and that if it is ASTAT_NS_NONE.
+    pub deadline_ns: u64,
+    /// Ends the call when it is triggered. NULL: nothing does.
+    pub cancel: *const astat_cancel,
+}
+
+/// What ends a call. Begin with ASTAT_CALL_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct astat_call_options {
+    /// sizeof(astat_call_options): tells the library which members the program knows.
+    pub struct_size: usize,
+    /// How long the call may take with all its waits and attempts, in nanoseconds: no more than the call_deadline
+    /// setting, and that if it is ASTAT_NS_NONE.
+    pub deadline_ns: u64,
+    /// Ends the call when it is triggered. NULL: nothing does.
+    pub cancel: *const astat_cancel,
 }
 
 /// How long to wait for jobs, and how to ask about them. Begin with ASTAT_WAIT_OPTIONS_INIT.
@@ -65,6 +84,8 @@ pub struct astat_wait_options {
     pub order: i32,
     /// 0.
     pub reserved: i32,
+    /// Ends the wait when it is triggered. NULL: nothing does. The library keeps what it needs of it.
+    pub cancel: *const astat_cancel,
 }
 
 /// The jobs were submitted in the order in which they are given, more or less: those asked about are the few that can
@@ -87,16 +108,11 @@ pub unsafe extern "C" fn astat_client_new(
     unsafe {
         guard::call(out, err, || {
             let config = handle::lend(config, "config")?;
-            let builder = match &config.limiter {
-                None => activity_status_backends::builder(&config.settings)?,
-                Some(_) if config.settings.get("limiter").is_some() => {
-                    return Err(Failure::config(
-                        "both the limiter setting and a limiter of the program's are given; give one of them",
-                    ));
-                }
-                Some(limiter) => config.settings.builder()?.limiter(limiter.clone()),
-            };
-            Ok(astat_client { client: builder.build()?, operations: Operations(config.operations.clone()) })
+            plug::outside()?;
+            Ok(astat_client {
+                client: config.builder()?.build()?,
+                operations: Operations(config.operations.clone()),
+            })
         })
     }
 }
@@ -143,7 +159,8 @@ pub unsafe extern "C" fn astat_client_submit(
             let operation = client.operations.named(operation)?;
             let options = options::read(options)?;
             let submission = options.applied(Submission::from(body.read("body")?))?;
-            let submitted = client.client.submit(&operation, submission);
+            let submitted =
+                client.bounded(options.deadline_ns, options.cancel).submit(&operation, submission);
             submitted.map(astat_submitted::from).map_err(|error| Failure::of(&error, &operation))
         })
     }
@@ -151,7 +168,8 @@ pub unsafe extern "C" fn astat_client_submit(
 
 /// Asks once how a job stands.
 ///
-/// *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free.
+/// *out is the answer, whatever it says: pending and failed are answers too. Free it with astat_status_free. options may
+/// be NULL.
 ///
 /// It blocks for the call_deadline setting at the most, waiting for the quota and repeating what failed for a while.
 /// It fails with any code but ASTAT_E_IN_DOUBT and ASTAT_E_LEDGER.
@@ -161,18 +179,20 @@ pub unsafe extern "C" fn astat_client_status(
     client: *const astat_client,
     operation: astat_str,
     request_id: astat_str,
+    options: *const astat_call_options,
     out: *mut *mut astat_status,
     err: *mut *mut astat_error,
 ) -> astat_code {
-    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
             let operation = client.operations.named(operation)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
-            let status = client.client.status(&operation, &id);
+            let options = options::read(options)?;
+            let status = client.bounded(options.deadline_ns, options.cancel).status(&operation, &id);
             status
-                .map(|status| astat_status::new(&status, &operation))
+                .map(|status| astat_status::new(&status, operation.name()))
                 .map_err(|error| Failure::of(&error, &operation))
         })
     }
@@ -200,10 +220,11 @@ pub unsafe extern "C" fn astat_client_wait(
             let client = lend(client)?;
             let operation = client.operations.named(operation)?;
             let id = RequestId::new(request_id.read("request_id")?)?;
-            let options = options::read(options)?.given()?;
-            let status = client.client.wait(&operation, &id, &options);
+            let options = options::read(options)?;
+            let status =
+                client.bounded(ASTAT_NS_NONE, options.cancel).wait(&operation, &id, &options.given()?);
             status
-                .map(|status| astat_status::new(&status, &operation))
+                .map(|status| astat_status::new(&status, operation.name()))
                 .map_err(|error| Failure::of(&error, &operation))
         })
     }
@@ -211,21 +232,24 @@ pub unsafe extern "C" fn astat_client_wait(
 
 /// Asks how long the queue of an operation is.
 ///
-/// *out is the answer; free it with astat_metrics_free. It blocks and fails as astat_client_status does.
+/// *out is the answer; free it with astat_metrics_free. options may be NULL. It blocks and fails as astat_client_status
+/// does.
 #[must_use]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_client_metrics(
     client: *const astat_client,
     operation: astat_str,
+    options: *const astat_call_options,
     out: *mut *mut astat_metrics,
     err: *mut *mut astat_error,
 ) -> astat_code {
-    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    // SAFETY: the caller keeps the header's rules for handles, texts, options and out parameters.
     unsafe {
         guard::call(out, err, || {
             let client = lend(client)?;
             let operation = client.operations.named(operation)?;
-            let metrics = client.client.metrics(&operation);
+            let options = options::read(options)?;
+            let metrics = client.bounded(options.deadline_ns, options.cancel).metrics(&operation);
             metrics.map(astat_metrics::from).map_err(|error| Failure::of(&error, &operation))
         })
     }
@@ -254,6 +278,24 @@ pub unsafe extern "C" fn astat_client_snapshot(
     }
 }
 
+impl astat_client {
+    /// The client, with what ends one call or wait.
+    ///
+    /// # Safety
+    /// `cancel` is NULL or not freed before the call ends.
+    pub(crate) unsafe fn bounded(&self, deadline_ns: u64, cancel: *const astat_cancel) -> Client {
+        let mut client = self.client.clone();
+        if let Some(deadline) = time(deadline_ns) {
+            client = client.with_call_deadline(deadline);
+        }
+        // SAFETY: the caller's promise is ours.
+        match unsafe { cancel.as_ref() } {
+            Some(cancel) => client.with_canceller(&cancel.canceller),
+            None => client,
+        }
+    }
+}
+
 /// A time that is given: as long as can be said, 584 years, if it is longer.
 pub(crate) fn ns(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(ASTAT_NS_NONE - 1)
@@ -269,7 +311,7 @@ pub(crate) fn time(ns: u64) -> Option<Duration> {
 /// # Safety
 /// As [`handle::lend`].
 pub(crate) unsafe fn lend<'a>(client: *const astat_client) -> Result<&'a astat_client, Failure> {
-    limiter::outside()?;
+    plug::outside()?;
     // SAFETY: the caller's promise is ours.
     unsafe { handle::lend(client, "client") }
 }
@@ -355,12 +397,30 @@ impl astat_submit_options {
 unsafe impl Options for astat_submit_options {
     const NAME: &'static str = "astat_submit_options";
     // A list and its length count as one member: neither means anything alone.
-    const ENDS: &'static [usize] = &[offset_of!(Self, path_tail), size_of::<Self>()];
+    const ENDS: &'static [usize] = &[
+        offset_of!(Self, path_tail),
+        offset_of!(Self, deadline_ns),
+        offset_of!(Self, cancel),
+        size_of::<Self>(),
+    ];
     const DEFAULT: Self = astat_submit_options {
         struct_size: size_of::<Self>(),
         query: std::ptr::null(),
         query_count: 0,
         path_tail: astat_str::NONE,
+        deadline_ns: ASTAT_NS_NONE,
+        cancel: std::ptr::null(),
+    };
+}
+
+// SAFETY: `repr(C)`, the size first, and all else pointers and numbers.
+unsafe impl Options for astat_call_options {
+    const NAME: &'static str = "astat_call_options";
+    const ENDS: &'static [usize] = &[offset_of!(Self, cancel), size_of::<Self>()];
+    const DEFAULT: Self = astat_call_options {
+        struct_size: size_of::<Self>(),
+        deadline_ns: ASTAT_NS_NONE,
+        cancel: std::ptr::null(),
     };
 }
 
@@ -384,17 +444,19 @@ impl astat_wait_options {
     }
 }
 
-// SAFETY: `repr(C)`, the size first, and all else numbers.
+// SAFETY: `repr(C)`, the size first, and all else pointers and numbers.
 unsafe impl Options for astat_wait_options {
     const NAME: &'static str = "astat_wait_options";
-    // Without its last member the struct would end in bytes that nobody sets: it counts with the one before.
-    const ENDS: &'static [usize] = &[offset_of!(Self, price_ns), offset_of!(Self, order), size_of::<Self>()];
+    // `order` and `reserved` share one word, and count as one member.
+    const ENDS: &'static [usize] =
+        &[offset_of!(Self, price_ns), offset_of!(Self, order), offset_of!(Self, cancel), size_of::<Self>()];
     const DEFAULT: Self = astat_wait_options {
         struct_size: size_of::<Self>(),
         deadline_ns: ASTAT_NS_NONE,
         price_ns: ASTAT_NS_NONE,
         order: ASTAT_ORDER_SUBMITTED,
         reserved: 0,
+        cancel: std::ptr::null(),
     };
 }
 
@@ -443,11 +505,14 @@ mod tests {
         let (mut out, mut err) = (null_mut(), null_mut());
         // SAFETY: all handles are alive, and each is freed once.
         unsafe {
-            let ask = |out, err| astat_client_status(client, text(c"activity.create"), text(c"1"), out, err);
+            let ask = |out, err| {
+                astat_client_status(client, text(c"activity.create"), text(c"1"), null(), out, err)
+            };
             assert_eq!(ask(&mut out, &mut err), ASTAT_E_PANIC);
             assert!(out.is_null());
             assert_eq!(string(error::astat_error_kind(err)), "panic");
-            assert_eq!(string(error::astat_error_message(err)), "a bug in the library: a bug");
+            let message = string(error::astat_error_message(err));
+            assert!(message.starts_with("a bug in the library: a bug (") && message.contains("client.rs"));
             assert_eq!(error::astat_error_resend(err), error::ASTAT_RESEND_MAY_DUPLICATE);
             error::astat_error_free(err);
             assert_eq!(ask(&mut out, &mut err), ASTAT_OK);

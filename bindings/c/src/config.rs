@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use activity_status::{Operation, Settings};
+use activity_status::plugin::{Clock, Limiter, Observer, Transport};
+use activity_status::{ClientBuilder, KeyPlacement, Operation, Settings};
 
 use crate::code::astat_code;
-use crate::error::astat_error;
-use crate::limiter::Plugged;
+use crate::credentials::{self, Provider};
+use crate::error::{Failure, astat_error};
 use crate::text::{Text, astat_str};
 use crate::{guard, handle};
 
@@ -14,7 +15,19 @@ use crate::{guard, handle};
 pub struct astat_config {
     pub(crate) settings: Settings,
     pub(crate) operations: Vec<Operation>,
-    pub(crate) limiter: Option<Arc<Plugged>>,
+    pub(crate) limiter: Option<Chosen>,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) credentials: Option<Arc<credentials::Plugged>>,
+}
+
+/// A limiter in place of the one that the settings name.
+pub(crate) enum Chosen {
+    /// The program's own functions.
+    Own(Arc<dyn Limiter>),
+    /// One that the settings of a configuration have named, for several clients.
+    Shared(Arc<dyn Limiter>),
 }
 
 /// Begins a configuration with no setting: a region or a base_url, and an API key must be given.
@@ -23,7 +36,15 @@ pub struct astat_config {
 #[unsafe(no_mangle)]
 pub extern "C" fn astat_config_new() -> *mut astat_config {
     guard::quiet(std::ptr::null_mut(), || {
-        handle::give_owned(astat_config { settings: Settings::new(), operations: Vec::new(), limiter: None })
+        handle::give_owned(astat_config {
+            settings: Settings::new(),
+            operations: Vec::new(),
+            limiter: None,
+            transport: None,
+            clock: None,
+            observer: None,
+            credentials: None,
+        })
     })
 }
 
@@ -144,6 +165,53 @@ pub extern "C" fn astat_config_key(index: usize) -> astat_str {
 #[unsafe(no_mangle)]
 pub extern "C" fn astat_config_key_help(index: usize) -> astat_str {
     guard::quiet(astat_str::NONE, || KEYS.get(index).map_or(astat_str::NONE, |(_, help)| help.view()))
+}
+
+impl astat_config {
+    /// The settings, with the present keys if the program has a source of them.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        match &self.credentials {
+            Some(source) => source.settings(&self.settings),
+            None => Ok(self.settings.clone()),
+        }
+    }
+
+    /// A client of these settings and parts.
+    pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
+        let settings = self.settings()?;
+        let both = |what: &str| Err(Failure::config(&format!("both {what} are given; give one of them")));
+        let mut builder = match &self.limiter {
+            None => activity_status_backends::builder(&settings)?,
+            Some(Chosen::Own(_)) if settings.get("limiter").is_some() => {
+                return both("the limiter setting and a limiter of the program's");
+            }
+            Some(Chosen::Own(limiter) | Chosen::Shared(limiter)) => {
+                settings.builder_with(|_| Ok(Some(Box::new(limiter.clone()))))?.limiter(limiter.clone())
+            }
+        };
+        if let Some(transport) = &self.transport {
+            if settings.get("proxy").is_some() {
+                return both(
+                    "the proxy setting, which is the built-in transport's, and a transport of the program's",
+                );
+            }
+            builder = builder.transport(transport.clone());
+        }
+        if let Some(clock) = &self.clock {
+            builder = builder.clock(clock.clone());
+        }
+        if let Some(observer) = &self.observer {
+            builder = builder.observer(observer.clone());
+        }
+        if let Some(plug) = self.credentials.clone() {
+            let placement = match settings.get("key_placement") {
+                Some("query") => KeyPlacement::Query,
+                _ => KeyPlacement::Headers,
+            };
+            builder = builder.credentials_provider(Provider { plug, placement });
+        }
+        Ok(builder)
+    }
 }
 
 /// The core's table, with the NUL behind each text.

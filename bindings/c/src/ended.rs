@@ -17,7 +17,15 @@ pub struct astat_ended {
     outcome: Result<Arc<astat_status>, Arc<astat_error>>,
 }
 
-/// Ends what is known of a job that has ended: its texts, its status or error. NULL is nothing to do.
+/// Makes the caller an owner of it once more: each owner frees it once. It returns the same handle, and NULL
+/// for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_ended_ref(ended: *const astat_ended) -> *mut astat_ended {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(ended) })
+}
+
+/// Ends one ownership of what is known of a job that has ended; with the last, its texts, its status or error end. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_ended_free(ended: *mut astat_ended) {
     // SAFETY: the caller owns it, and gives it up.
@@ -63,7 +71,7 @@ impl astat_ended {
     pub(crate) fn new(job: &Job, outcome: Result<JobStatus, Error>) -> Self {
         let operation = job.operation();
         let outcome = match outcome {
-            Ok(status) => Ok(Arc::new(astat_status::new(&status, operation))),
+            Ok(status) => Ok(Arc::new(astat_status::new(&status, operation.name()))),
             Err(error) => Err(Failure::of(&error, operation).keep()),
         };
         astat_ended { job: job.into(), outcome }

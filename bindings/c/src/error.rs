@@ -27,6 +27,8 @@ pub struct astat_error {
     operation: Text,
     exception_type: Text,
     exception_message: Text,
+    body: Text,
+    causes: Vec<Text>,
     last_status: Option<Arc<astat_status>>,
     json: Text,
 }
@@ -38,7 +40,15 @@ pub const ASTAT_RESEND_MAY_DUPLICATE: i32 = 2;
 /// The same call would fail again.
 pub const ASTAT_RESEND_POINTLESS: i32 = 3;
 
-/// Ends an error, and with it all texts that were asked of it. NULL is nothing to do.
+/// Makes the caller an owner of an error once more: each owner frees it once. It returns the same handle, and NULL
+/// for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_error_ref(error: *const astat_error) -> *mut astat_error {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(error) })
+}
+
+/// Ends one ownership of an error; with the last, all texts that were asked of it end. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_error_free(error: *mut astat_error) {
     // SAFETY: the caller owns it, and gives it up.
@@ -135,6 +145,29 @@ pub unsafe extern "C" fn astat_error_exception_message(error: *const astat_error
     unsafe { guard::get(error, astat_str::NONE, |it| it.exception_message.view()) }
 }
 
+/// The beginning of the answer's body, on one line and with your keys masked, if there was one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_error_body(error: *const astat_error) -> astat_str {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(error, astat_str::NONE, |it| it.body.view()) }
+}
+
+/// How many causes are known below the message, such as what the operating system said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_error_cause_count(error: *const astat_error) -> usize {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe { guard::get(error, 0, |it| it.causes.len()) }
+}
+
+/// A cause, by its number from 0: each is the cause of the one before. No text beyond the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_error_cause(error: *const astat_error, index: usize) -> astat_str {
+    // SAFETY: the caller keeps the handle alive.
+    unsafe {
+        guard::get(error, astat_str::NONE, |it| it.causes.get(index).map_or(astat_str::NONE, Text::view))
+    }
+}
+
 /// The last thing the vendor said of the job, if a wait ended before its outcome; else NULL.
 ///
 /// It belongs to the error: do not free it. astat_status_ref makes it yours.
@@ -174,8 +207,7 @@ impl Failure {
 
     /// A plug-in would wait for the call that waits for it.
     pub(crate) fn reentrant() -> Self {
-        let message =
-            "a function of a plug-in called one that blocks on a client; let another thread do that";
+        let message = "a function of a plug-in called one that blocks; let another thread do that";
         Failure::ours(ASTAT_E_REENTRANT, "reentrant", message, Resend::Pointless)
     }
 
@@ -192,7 +224,7 @@ impl Failure {
 
     /// An error of a call for this operation.
     pub(crate) fn of(error: &Error, operation: &Operation) -> Self {
-        let last_status = error.last_status().map(|it| Arc::new(astat_status::new(it, operation)));
+        let last_status = error.last_status().map(|it| Arc::new(astat_status::new(it, operation.name())));
         Failure::new(error, last_status)
     }
 
@@ -224,6 +256,8 @@ impl Failure {
             operation: error.operation().into(),
             exception_type: vendor.and_then(|it| it.exception_type.as_deref()).into(),
             exception_message: vendor.and_then(|it| it.exception_message.as_deref()).into(),
+            body: vendor.map(|it| it.body.as_str()).into(),
+            causes: causes(error),
             last_status,
             json: error.to_json().as_str().into(),
         }))
@@ -246,11 +280,24 @@ impl Failure {
             operation: None.into(),
             exception_type: None.into(),
             exception_message: None.into(),
+            body: None.into(),
+            causes: Vec::new(),
             last_status: None,
             json: json.as_str().into(),
         }))
     }
 }
+
+fn causes(error: &Error) -> Vec<Text> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |cause| cause.source())
+        .take(MOST_CAUSES)
+        .map(|cause| Text::from(cause.to_string().as_str()))
+        .collect()
+}
+
+/// A chain that is longer is a circle.
+const MOST_CAUSES: usize = 16;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,9 @@
 //! and a batch or a tracker goes on where the core left it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
 
 use crate::code::{ASTAT_OK, astat_code};
 use crate::error::{Failure, astat_error};
@@ -36,6 +38,19 @@ pub(crate) unsafe fn call_owned<T: Owned>(
     unsafe { make(out, err, || body().map(handle::give_owned)) }
 }
 
+/// The same for what may be nothing: `*out` is then NULL.
+///
+/// # Safety
+/// As [`call`].
+pub(crate) unsafe fn call_if_any<T: Shared, I: Into<Arc<T>>>(
+    out: *mut *mut T,
+    err: *mut *mut astat_error,
+    body: impl FnOnce() -> Result<Option<I>, Failure>,
+) -> astat_code {
+    // SAFETY: the caller's promise is ours.
+    unsafe { make(out, err, || Ok(body()?.map_or(std::ptr::null_mut(), handle::give))) }
+}
+
 /// # Safety
 /// As [`call`].
 unsafe fn make<T>(
@@ -64,10 +79,10 @@ pub(crate) unsafe fn change(
 ) -> astat_code {
     // SAFETY: the caller's promise is ours.
     unsafe { put(err, std::ptr::null_mut()) };
-    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+    let failure = match caught(body) {
         Ok(Ok(())) => return ASTAT_OK,
         Ok(Err(failure)) => failure,
-        Err(panic) => Failure::panic(&text(panic)),
+        Err(panic) => Failure::panic(&panic),
     };
     let code = failure.code();
     if !err.is_null() {
@@ -93,10 +108,35 @@ pub(crate) unsafe fn get<T: Send + Sync, R: Copy>(
 
 /// Runs what has no way to fail; `none` if it panics all the same.
 pub(crate) fn quiet<R>(none: R, body: impl FnOnce() -> R) -> R {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        drop(text(panic));
-        none
+    caught(body).unwrap_or(none)
+}
+
+/// What the body returns, or what its panic said and where.
+fn caught<R>(body: impl FnOnce() -> R) -> Result<R, String> {
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| match IS_CAUGHT.get() {
+            true => PLACE.set(panic.location().map(ToString::to_string)),
+            false => usual(panic),
+        }));
+    });
+    let before = IS_CAUGHT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    IS_CAUGHT.set(before);
+    result.map_err(|panic| match PLACE.take() {
+        Some(place) => format!("{} ({place})", text(panic)),
+        None => text(panic),
     })
+}
+
+/// What is caught is told as an error, and need not be on standard error too. The hook is this library's alone: it has a
+/// standard library of its own.
+static HOOK: Once = Once::new();
+
+thread_local! {
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+    /// Where the panic was that has not been told yet.
+    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
 }
 
 /// Empties a place for a result.

@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::batch::astat_batch;
+use crate::cancel::astat_cancel;
 use crate::client::astat_client;
+use crate::clock::astat_virtual_clock;
 use crate::config::astat_config;
 use crate::ended::astat_ended;
 use crate::error::{Failure, astat_error};
 use crate::jobs::astat_jobs;
-use crate::limiter;
 use crate::look::astat_look;
 use crate::metrics::astat_metrics;
+use crate::plug;
+use crate::quota::astat_limiter;
 use crate::status::astat_status;
 use crate::submitted::astat_submitted;
 use crate::tracker::astat_tracker;
@@ -19,6 +22,9 @@ use crate::tracker::astat_tracker;
 pub(crate) trait Shared: Send + Sync {}
 
 impl Shared for astat_client {}
+impl Shared for astat_cancel {}
+impl Shared for astat_limiter {}
+impl Shared for astat_virtual_clock {}
 impl Shared for astat_submitted {}
 impl Shared for astat_status {}
 impl Shared for astat_metrics {}
@@ -44,7 +50,7 @@ impl<T> Turns<T> {
 
     /// Nobody ever waits for this lock.
     pub(crate) fn take(&self) -> Result<MutexGuard<'_, T>, Failure> {
-        limiter::outside()?;
+        plug::outside()?;
         match self.0.try_lock() {
             Ok(it) => Ok(it),
             // A panic was told to whoever had the turn.

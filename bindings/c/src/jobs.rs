@@ -17,7 +17,15 @@ pub(crate) struct JobName {
     pub(crate) request_id: Text,
 }
 
-/// Ends a list of jobs, and with it its texts. NULL is nothing to do. The jobs go on.
+/// Makes the caller an owner of the list once more: each owner frees it once. It returns the same handle, and NULL
+/// for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_jobs_ref(jobs: *const astat_jobs) -> *mut astat_jobs {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(jobs) })
+}
+
+/// Ends one ownership of a list of jobs; with the last, its texts end. NULL is nothing to do. The jobs go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_jobs_free(jobs: *mut astat_jobs) {
     // SAFETY: the caller owns it, and gives it up.

@@ -19,9 +19,23 @@ mod code;
 
 mod error;
 
+mod cancel;
+
 mod config;
 
+mod plug;
+
 mod limiter;
+
+mod quota;
+
+mod transport;
+
+mod clock;
+
+mod credentials;
+
+mod observer;
 
 mod client;
 

@@ -1,6 +1,5 @@
 //! A limiter written in C, the quota as numbers, and the checks for such a limiter.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
@@ -14,12 +13,12 @@ use activity_status::plugin::{
 
 use crate::client::{ASTAT_NS_NONE, ns};
 use crate::code::{ASTAT_OK, astat_code};
-use crate::config::astat_config;
+use crate::config::{Chosen, astat_config};
 use crate::error::{Failure, astat_error};
+use crate::guard;
 use crate::metrics::ASTAT_NONE;
-use crate::options::{self, Options};
-use crate::text::astat_str;
-use crate::{guard, handle};
+use crate::options::Options;
+use crate::plug::{self, Context, Plug, Table, astat_trouble};
 
 /// How a quota stands, for all who share it. Begin with ASTAT_SNAPSHOT_INIT.
 #[repr(C)]
@@ -59,11 +58,6 @@ pub const ASTAT_SETTLED_REFUSED: i32 = 2;
 pub const ASTAT_SETTLED_NOT_SENT: i32 = 3;
 /// No answer came; the call may still arrive.
 pub const ASTAT_SETTLED_IN_DOUBT: i32 = 4;
-
-/// Where a function of a plug-in says why it failed: see astat_trouble_say. It lasts as long as that one call.
-pub struct astat_trouble {
-    said: Option<String>,
-}
 
 /// A limiter of your own: what decides when a call may be sent. Begin with ASTAT_LIMITER_OPS_INIT.
 ///
@@ -123,7 +117,8 @@ pub struct astat_limiter_ops {
             trouble: *mut astat_trouble,
         ) -> i32,
     >,
-    /// How the quota stands: fills out, whose numbers are 0, and returns ASTAT_OK. NULL if you do not say.
+    /// How the quota stands: fills out, whose numbers are 0, and returns ASTAT_OK. NULL, or used left at ASTAT_NONE,
+    /// if you do not say.
     pub snapshot: Option<
         unsafe extern "C" fn(
             context: *mut c_void,
@@ -169,27 +164,10 @@ pub unsafe extern "C" fn astat_config_set_limiter(
 ) -> astat_code {
     // SAFETY: the caller keeps the header's rules for handles and structs.
     unsafe {
-        guard::change(err, || {
-            let limiter = Plugged::new(ops, context)?;
-            let config = handle::lend_mut(config, "config")?;
-            let former = config.limiter.replace(Arc::new(limiter));
-            drop(former);
-            Ok(())
+        plug::set(config, ops, context, err, |config, limiter: Plugged| {
+            config.limiter.replace(Chosen::Own(Arc::new(limiter)))
         })
     }
-}
-
-/// Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
-/// message of the caller's error, with the client's keys masked. The text is copied; a later one replaces it. Only
-/// the thread that the function was called in may use trouble, and not after it has returned. NULL is nothing to do.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn astat_trouble_say(trouble: *mut astat_trouble, message: astat_str) {
-    // SAFETY: the caller lends a trouble that is alive to one thread, and a text.
-    guard::quiet((), || unsafe {
-        let Some(trouble) = trouble.as_mut() else { return };
-        let message = message.read("message").unwrap_or("the reason that it gave is not UTF-8");
-        trouble.said = (!message.is_empty()).then(|| message.to_owned());
-    });
 }
 
 /// Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
@@ -214,7 +192,7 @@ pub unsafe extern "C" fn astat_conform_limiter(
     unsafe {
         guard::change(err, || {
             let open = open.ok_or_else(|| Failure::argument("open is NULL"))?;
-            let user = Context { it: user, destroy: None };
+            let user = Context::lent(user);
             let open = |number: u32, quota: Quota| -> Box<dyn Limiter> {
                 let mut context = std::ptr::null_mut();
                 let ops = open(user.get(), number, quota.calls(), ns(quota.window()), &mut context);
@@ -237,111 +215,36 @@ pub unsafe extern "C" fn astat_conform_limiter(
     }
 }
 
-/// Fails while the calling thread runs a function of a plug-in: it would wait for itself.
-pub(crate) fn outside() -> Result<(), Failure> {
-    if INSIDE.get() { Err(Failure::reentrant()) } else { Ok(()) }
-}
-
-thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-fn inside<R>(work: impl FnOnce() -> R) -> R {
-    let before = INSIDE.replace(true);
-    let result = work();
-    INSIDE.set(before);
-    result
-}
-
-/// What the program's functions are called with.
-struct Context {
-    it: *mut c_void,
-    destroy: Option<unsafe extern "C" fn(*mut c_void)>,
-}
-
-// SAFETY: the header says that any thread may call the functions that get it, and that any may be the last.
-unsafe impl Send for Context {}
-// SAFETY: as above.
-unsafe impl Sync for Context {}
-
-impl Context {
-    /// A function, so that closures hold all of the context, which may go to other threads, and not its pointer
-    /// alone.
-    fn get(&self) -> *mut c_void {
-        self.it
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: nothing else has the context any more, and this is the only place that destroys it.
-            inside(|| unsafe { destroy(self.it) });
-        }
-    }
-}
-
 /// A limiter of the program's, as the core sees it.
-pub(crate) struct Plugged {
-    ops: astat_limiter_ops,
-    context: Context,
-}
+type Plugged = Plug<astat_limiter_ops>;
 
 impl Plugged {
-    /// Takes the context over: whatever fails, it is destroyed once.
-    ///
-    /// # Safety `ops` is NULL or points to as many bytes as its first member says, and its functions keep the
-    /// header's promises.
-    unsafe fn new(ops: *const astat_limiter_ops, context: *mut c_void) -> Result<Self, Failure> {
-        if ops.is_null() {
-            return Err(Failure::argument("ops is NULL: there is no limiter"));
-        }
-        // SAFETY: the caller's promise is ours; `destroy` is read only if the struct reaches that far.
-        let (context, ops) = unsafe {
-            let there = options::reaches(ops, offset_of!(astat_limiter_ops, try_acquire));
-            let destroy = if there { (&raw const (*ops).destroy).read() } else { None };
-            (Context { it: context, destroy }, options::read(ops)?)
-        };
-        for (name, missing) in [("try_acquire", ops.try_acquire.is_none()), ("settle", ops.settle.is_none())]
-        {
-            if missing {
-                return Err(Failure::argument(&format!("astat_limiter_ops: {name} is NULL")));
-            }
-        }
-        Ok(Plugged { ops, context })
-    }
-
-    /// Calls one of the functions, and makes an error of any answer that is not one of these.
-    fn call(
+    /// Makes an error of any answer that is not one of these.
+    fn ask(
         &self,
         name: &str,
         answers: &[i32],
         ask: impl FnOnce(*mut c_void, *mut astat_trouble) -> i32,
     ) -> Result<i32, LimiterError> {
-        let mut trouble = astat_trouble { said: None };
-        let answer = inside(|| ask(self.context.it, &mut trouble));
+        let mut trouble = astat_trouble::default();
+        let answer = self.call(|context| ask(context, &mut trouble));
         if answers.contains(&answer) {
             return Ok(answer);
         }
-        let silent = || format!("{name} of the program's limiter returned {answer} and did not say why");
-        Err(LimiterError { message: trouble.said.unwrap_or_else(silent), source: None })
+        let message = trouble.said_by(&format!("{name} of the program's limiter"), answer);
+        Err(LimiterError { message, source: None })
     }
 }
 
 impl Limiter for Plugged {
     fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
-        let class = match class {
-            CallClass::Submit => ASTAT_CLASS_SUBMIT,
-            CallClass::Poll => ASTAT_CLASS_POLL,
-            _ => ASTAT_CLASS_OTHER,
-        };
-        let (now, mut permit, mut wait) = (ns(clock.now()), 0, 0);
+        let (class, now, mut permit, mut wait) = (class_of(class), ns(clock.now()), 0, 0);
         let function = self.ops.try_acquire.expect("it is required");
         // SAFETY: the program says that its functions may be called so.
         let ask = |context, trouble: *mut _| unsafe {
             function(context, class, now, &mut permit, &mut wait, trouble)
         };
-        match self.call("try_acquire", &[ASTAT_GRANTED, ASTAT_RETRY_AFTER], ask)? {
+        match self.ask("try_acquire", &[ASTAT_GRANTED, ASTAT_RETRY_AFTER], ask)? {
             ASTAT_GRANTED => Ok(Acquired::Granted(Permit(permit))),
             _ => Ok(Acquired::RetryAfter(Duration::from_nanos(wait))),
         }
@@ -350,7 +253,7 @@ impl Limiter for Plugged {
     fn leave(&self) {
         if let Some(leave) = self.ops.leave {
             // SAFETY: the program says that its functions may be called so.
-            inside(|| unsafe { leave(self.context.it) });
+            self.call(|context| unsafe { leave(context) });
         }
     }
 
@@ -366,7 +269,7 @@ impl Limiter for Plugged {
         // SAFETY: the program says that its functions may be called so.
         let tell =
             |context, trouble: *mut _| unsafe { function(context, permit.0, how, retry_after, now, trouble) };
-        self.call("settle", &[ASTAT_OK], tell).map(drop)
+        self.ask("settle", &[ASTAT_OK], tell).map(drop)
     }
 
     fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
@@ -374,7 +277,10 @@ impl Limiter for Plugged {
         let (now, mut seen) = (ns(clock.now()), astat_snapshot::of(0));
         // SAFETY: the program says that its functions may be called so.
         let look = |context, trouble: *mut _| unsafe { function(context, now, &mut seen, trouble) };
-        self.call("snapshot", &[ASTAT_OK], look)?;
+        self.ask("snapshot", &[ASTAT_OK], look)?;
+        if seen.used == ASTAT_NONE {
+            return Ok(None);
+        }
         let few = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(Some(Snapshot {
             used: few(seen.used),
@@ -383,6 +289,15 @@ impl Limiter for Plugged {
             waiting: few(seen.waiting),
             refused: seen.refused,
         }))
+    }
+}
+
+/// What a call is for, as one of ASTAT_CLASS_*.
+pub(crate) fn class_of(class: CallClass) -> i32 {
+    match class {
+        CallClass::Submit => ASTAT_CLASS_SUBMIT,
+        CallClass::Poll => ASTAT_CLASS_POLL,
+        _ => ASTAT_CLASS_OTHER,
     }
 }
 
@@ -452,4 +367,15 @@ unsafe impl Options for astat_limiter_ops {
         settle: None,
         snapshot: None,
     };
+}
+
+// SAFETY: its second member is `destroy`.
+unsafe impl Table for astat_limiter_ops {
+    fn missing(&self) -> Option<&'static str> {
+        match self {
+            astat_limiter_ops { try_acquire: None, .. } => Some("try_acquire"),
+            astat_limiter_ops { settle: None, .. } => Some("settle"),
+            _ => None,
+        }
+    }
 }

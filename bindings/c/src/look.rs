@@ -10,7 +10,7 @@ use crate::client::{astat_pair, ns};
 use crate::code::{ASTAT_E_MALFORMED, ASTAT_E_TIMED_OUT, ASTAT_E_TRANSPORT, astat_code};
 use crate::error::{Failure, astat_error};
 use crate::text::{Text, astat_str};
-use crate::{guard, handle, limiter};
+use crate::{guard, handle, plug};
 
 /// One question that a tracker wants asked, with the limiter's leave to ask it now.
 ///
@@ -64,11 +64,7 @@ pub unsafe extern "C" fn astat_look_header_count(look: *const astat_look) -> usi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_look_header_name(look: *const astat_look, index: usize) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe {
-        guard::get(look, astat_str::NONE, |it| {
-            it.headers.get(index).map_or(astat_str::NONE, |(name, _)| name.view())
-        })
-    }
+    unsafe { guard::get(look, astat_str::NONE, |it| nth(&it.headers, index, |(name, _)| name.view())) }
 }
 
 /// The value of a header, by its number from 0: for one of them, the API key. It is wiped from memory with the look. No
@@ -76,11 +72,7 @@ pub unsafe extern "C" fn astat_look_header_name(look: *const astat_look, index: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_look_header_value(look: *const astat_look, index: usize) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe {
-        guard::get(look, astat_str::NONE, |it| {
-            it.headers.get(index).map_or(astat_str::NONE, |(_, value)| value.view())
-        })
-    }
+    unsafe { guard::get(look, astat_str::NONE, |it| nth(&it.headers, index, |(_, value)| value.view())) }
 }
 
 /// How long the exchange may take from now at the most, in nanoseconds. 0 if its time is over: it has failed then. 0 if
@@ -102,7 +94,7 @@ pub unsafe extern "C" fn astat_look_send(look: *mut astat_look, err: *mut *mut a
     unsafe {
         guard::change(err, || {
             let look = handle::take(look, "look")?;
-            limiter::outside()?;
+            plug::outside()?;
             look.look.send();
             Ok(())
         })
@@ -126,7 +118,7 @@ pub unsafe extern "C" fn astat_look_head_arrived(
     // SAFETY: the caller keeps the header's rules for handles and texts.
     unsafe {
         guard::change(err, || {
-            limiter::outside()?;
+            plug::outside()?;
             let look = handle::lend_mut(look, "look")?;
             look.look.head_arrived(&head(http_status, headers, header_count)?);
             Ok(())
@@ -156,7 +148,7 @@ pub unsafe extern "C" fn astat_look_answered(
     unsafe {
         guard::change(err, || {
             let look = handle::take(look, "look")?;
-            limiter::outside()?;
+            plug::outside()?;
             let head = head(http_status, headers, header_count)?;
             look.look.answered(Response { head, body: bytes(body, body_len)?.to_vec() });
             Ok(())
@@ -185,13 +177,9 @@ pub unsafe extern "C" fn astat_look_failed(
     unsafe {
         guard::change(err, || {
             let look = handle::take(look, "look")?;
-            limiter::outside()?;
-            let delivery = match delivery {
-                ASTAT_DELIVERY_NOT_SENT => Delivery::NotSent,
-                ASTAT_DELIVERY_PARTLY => Delivery::Partly,
-                ASTAT_DELIVERY_IN_DOUBT => Delivery::InDoubt,
-                _ => return Err(Failure::argument(&format!("delivery is {delivery}, which is none"))),
-            };
+            plug::outside()?;
+            let wrong = || Failure::argument(&format!("delivery is {delivery}, which is none"));
+            let delivery = self::delivery(delivery).ok_or_else(wrong)?;
             let failure = match why {
                 ASTAT_E_TRANSPORT => Why::Connection,
                 ASTAT_E_TIMED_OUT => Why::TimedOut,
@@ -211,6 +199,21 @@ impl From<Look> for astat_look {
         let header = |name: &str, value: &str| (name.into(), Zeroizing::new(value.into()));
         let headers = look.headers().iter().map(|it| header(it.name, it.value)).collect();
         astat_look { request_id: look.request_id().map(RequestId::as_str).into(), url, headers, look }
+    }
+}
+
+/// One of a list, or no text beyond the last.
+pub(crate) fn nth<T>(list: &[T], index: usize, text: impl FnOnce(&T) -> astat_str) -> astat_str {
+    list.get(index).map_or(astat_str::NONE, text)
+}
+
+/// What one of ASTAT_DELIVERY_* says.
+pub(crate) fn delivery(number: i32) -> Option<Delivery> {
+    match number {
+        ASTAT_DELIVERY_NOT_SENT => Some(Delivery::NotSent),
+        ASTAT_DELIVERY_PARTLY => Some(Delivery::Partly),
+        ASTAT_DELIVERY_IN_DOUBT => Some(Delivery::InDoubt),
+        _ => None,
     }
 }
 
@@ -234,7 +237,7 @@ unsafe fn head(http_status: i32, headers: *const astat_pair, count: usize) -> Re
 
 /// # Safety
 /// `ptr` points to `len` bytes that stay as they are for as long as the call lasts.
-unsafe fn bytes<'a>(ptr: *const c_void, len: usize) -> Result<&'a [u8], Failure> {
+pub(crate) unsafe fn bytes<'a>(ptr: *const c_void, len: usize) -> Result<&'a [u8], Failure> {
     match (ptr.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Failure::argument("body is NULL, but its length is not 0")),

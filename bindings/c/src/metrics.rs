@@ -17,7 +17,15 @@ pub struct astat_metrics {
 /// A number that was not given.
 pub const ASTAT_NONE: u64 = u64::MAX;
 
-/// Ends metrics, and with them their text. NULL is nothing to do.
+/// Makes the caller an owner of metrics once more: each owner frees it once. It returns the same handle, and NULL
+/// for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_metrics_ref(metrics: *const astat_metrics) -> *mut astat_metrics {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(metrics) })
+}
+
+/// Ends one ownership of metrics; with the last, their text ends. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_metrics_free(metrics: *mut astat_metrics) {
     // SAFETY: the caller owns it, and gives it up.

@@ -100,11 +100,11 @@ mod tests {
     fn old_and_new_callers_are_understood() {
         let ends = astat_wait_options::ENDS;
         let whole = size_of::<astat_wait_options>();
-        let mut words = [u64::from(u32::MAX); 8];
+        let mut words = [u64::from(u32::MAX); 10];
         let mut read = |size: usize, last: u64| {
             words[0] = size as u64;
-            words[7] = last;
-            // SAFETY: there are 64 bytes, and no size that is read to its end is larger.
+            words[9] = last;
+            // SAFETY: there are 80 bytes, and no size that is read to its end is larger.
             unsafe { super::read(words.as_ptr().cast::<astat_wait_options>()) }
         };
         let set = u64::from(u32::MAX);
@@ -113,22 +113,25 @@ mod tests {
             (old.deadline_ns, old.price_ns, old.order, old.reserved),
             (set, ASTAT_NS_NONE, ASTAT_ORDER_SUBMITTED, 0)
         );
-        for cut in [ends[1], ends[1] + 1, whole - 1] {
+        for cut in [ends[2], ends[2] + 1, whole - 1] {
+            assert!(read(cut, 0).ok().unwrap().cancel.is_null());
+        }
+        for cut in [ends[1], ends[1] + 1, ends[2] - 1] {
             let cut = read(cut, 0).ok().unwrap();
             assert_eq!((cut.price_ns, cut.order), (set, ASTAT_ORDER_SUBMITTED));
         }
         let known = read(whole, 1).ok().unwrap();
         assert_ne!(known.order + known.reserved, ASTAT_ORDER_SUBMITTED);
-        assert!(read(64, 0).is_err(), "the members after the known ones are not zero");
+        assert!(read(80, 0).is_err(), "the members after the known ones are not zero");
         for never_set in [0, 1, size_of::<usize>(), LARGEST + 1, usize::MAX] {
             assert!(read(never_set, 0).is_err(), "{never_set}");
         }
-        let mut new = [0u64; 8];
-        new[0] = 64;
-        // SAFETY: there are 64 bytes.
+        let mut new = [0u64; 10];
+        new[0] = 80;
+        // SAFETY: there are 80 bytes.
         assert!(unsafe { super::read(new.as_ptr().cast::<astat_wait_options>()) }.is_ok());
-        new[7] = 1 << 56;
-        // SAFETY: there are 64 bytes.
+        new[9] = 1 << 56;
+        // SAFETY: there are 80 bytes.
         assert!(unsafe { super::read(new.as_ptr().cast::<astat_wait_options>()) }.is_err());
     }
 }

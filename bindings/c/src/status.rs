@@ -1,6 +1,6 @@
 //! All that the vendor said of one job.
 
-use activity_status::{JobStatus, Operation, Outcome};
+use activity_status::{JobStatus, Outcome};
 
 use crate::text::{Text, astat_str};
 use crate::{guard, handle};
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn astat_status_json(status: *const astat_status) -> astat
 
 impl astat_status {
     /// Every text is made now, not when it is asked for: a handle that never changes needs no lock.
-    pub(crate) fn new(status: &JobStatus, operation: &Operation) -> Self {
+    pub(crate) fn new(status: &JobStatus, operation: &str) -> Self {
         astat_status {
             request_id: status.request_id().as_str().into(),
             outcome: status.outcome(),

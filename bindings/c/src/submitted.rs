@@ -10,7 +10,15 @@ pub struct astat_submitted {
     request_id: Text,
 }
 
-/// Ends the answer to a submit, and with it its text. NULL is nothing to do. The job goes on.
+/// Makes the caller an owner of the answer once more: each owner frees it once. It returns the same handle, and NULL
+/// for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_submitted_ref(submitted: *const astat_submitted) -> *mut astat_submitted {
+    // SAFETY: the caller keeps the handle alive.
+    guard::quiet(std::ptr::null_mut(), || unsafe { handle::again(submitted) })
+}
+
+/// Ends one ownership of the answer to a submit; with the last, its text ends. NULL is nothing to do. The job goes on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_submitted_free(submitted: *mut astat_submitted) {
     // SAFETY: the caller owns it, and gives it up.

@@ -55,6 +55,21 @@ impl astat_str {
     }
 }
 
+impl astat_str {
+    /// A text for people: what in it is not UTF-8 is replaced, and a text that is none is empty.
+    ///
+    /// # Safety
+    /// As [`read`](astat_str::read).
+    pub(crate) unsafe fn read_lossy(self) -> String {
+        if self.ptr.is_null() || self.len > isize::MAX as usize {
+            return String::new();
+        }
+        // SAFETY: it is not NULL, points to `len` bytes, and `len` is in bounds.
+        let bytes = unsafe { std::slice::from_raw_parts(self.ptr.cast::<u8>(), self.len) };
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
 impl From<&'static CStr> for astat_str {
     fn from(text: &'static CStr) -> Self {
         astat_str { ptr: text.as_ptr(), len: text.count_bytes() }

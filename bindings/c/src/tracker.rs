@@ -5,11 +5,12 @@ use activity_status::{Step, Tracker};
 use crate::client::{self, ASTAT_NS_NONE, Operations, astat_client, astat_wait_options, ns};
 use crate::code::astat_code;
 use crate::ended::astat_ended;
-use crate::error::astat_error;
+use crate::error::{Failure, astat_error};
 use crate::handle::{self, Turns};
 use crate::jobs::astat_jobs;
 use crate::look::astat_look;
 use crate::progress::{astat_progress, tell_eta};
+use crate::status::astat_status;
 use crate::text::astat_str;
 use crate::{guard, options};
 
@@ -31,7 +32,8 @@ pub const ASTAT_STEP_ENDED: i32 = 3;
 /// Every job has ended, and was given.
 pub const ASTAT_STEP_DONE: i32 = 4;
 
-/// Begins to follow jobs, none so far; the deadline of the options counts from now.
+/// Begins to follow jobs, none so far; the deadline of the options counts from now. When their cancel is triggered, all
+/// jobs end with ASTAT_E_INTERRUPTED.
 ///
 /// options may be NULL. *out is the tracker; free it with astat_tracker_free. The client may be freed before it.
 #[must_use]
@@ -46,7 +48,8 @@ pub unsafe extern "C" fn astat_tracker_new(
     unsafe {
         guard::call_owned(out, err, || {
             let client = client::lend(client)?;
-            let tracker = client.client.tracker(&options::read(options)?.given()?);
+            let options = options::read(options)?;
+            let tracker = client.bounded(ASTAT_NS_NONE, options.cancel).tracker(&options.given()?);
             Ok(astat_tracker { tracker: Turns::new(tracker), operations: client.operations.clone() })
         })
     }
@@ -208,6 +211,53 @@ pub unsafe extern "C" fn astat_tracker_eta(
             let tracker = handle::lend(tracker, "tracker")?;
             let job = tracker.operations.job(operation, request_id, ASTAT_NS_NONE)?;
             Ok(tracker.tracker.take()?.eta_of(&job))
+        })
+    }
+}
+
+/// What the vendor last said of an open job. *out is NULL, and the code ASTAT_OK, if it has not been asked, or has ended.
+/// Free it with astat_status_free. It does not block.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_tracker_last_status(
+    tracker: *mut astat_tracker,
+    operation: astat_str,
+    request_id: astat_str,
+    out: *mut *mut astat_status,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call_if_any(out, err, || {
+            let tracker = handle::lend(tracker, "tracker")?;
+            let job = tracker.operations.job(operation, request_id, ASTAT_NS_NONE)?;
+            let it = tracker.tracker.take()?;
+            let last = it.last_status(&job);
+            Ok(last.map(|status| astat_status::new(status, job.operation().name())))
+        })
+    }
+}
+
+/// Why the last question about an open job brought no answer, though it is asked again. *out is NULL, and the code
+/// ASTAT_OK, if it did, or the job has not been asked about, or has ended. Free it with astat_error_free. It does not
+/// block.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_tracker_last_trouble(
+    tracker: *mut astat_tracker,
+    operation: astat_str,
+    request_id: astat_str,
+    out: *mut *mut astat_error,
+    err: *mut *mut astat_error,
+) -> astat_code {
+    // SAFETY: the caller keeps the header's rules for handles, texts and out parameters.
+    unsafe {
+        guard::call_if_any(out, err, || {
+            let tracker = handle::lend(tracker, "tracker")?;
+            let job = tracker.operations.job(operation, request_id, ASTAT_NS_NONE)?;
+            let it = tracker.tracker.take()?;
+            let last = it.last_trouble(&job);
+            Ok(last.map(|error| Failure::of(error, job.operation()).keep()))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Which version the library is.
 
+use crate::guard;
 use crate::text::astat_str;
 
 /// The version of the library: major * 1000000 + minor * 1000 + patch.
@@ -16,6 +17,32 @@ pub extern "C" fn astat_version_number() -> u32 {
 pub extern "C" fn astat_version_string() -> astat_str {
     TEXT.into()
 }
+
+/// The number of the interface: what follows ".so." in the library's name. Within one number nothing is taken away and
+/// nothing changes its meaning.
+#[unsafe(no_mangle)]
+pub extern "C" fn astat_abi_version() -> u32 {
+    ABI
+}
+
+/// 1 if the library was built with this part, else 0: "limiter-file", "limiter-redis", "limiter-redis-tls".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn astat_has_feature(name: astat_str) -> i32 {
+    guard::quiet(0, || {
+        // SAFETY: the caller lends a text.
+        let name = unsafe { name.read_lossy() };
+        let kind = match name.as_str() {
+            "limiter-file" => "file",
+            "limiter-redis" => "redis",
+            "limiter-redis-tls" => "rediss",
+            _ => return 0,
+        };
+        i32::from(activity_status_backends::LIMITERS.contains(&kind))
+    })
+}
+
+/// It is in the library's soname, too.
+const ABI: u32 = 0;
 
 const NUMBER: u32 = {
     let [major, minor, patch] = [

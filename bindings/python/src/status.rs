@@ -173,7 +173,7 @@ impl Status {
     /// The status as one line of JSON, the same in every language and on the command line: request_id, operation,
     /// outcome, state, reason, created_id, related_id, raw.
     fn to_json(&self) -> String {
-        self.status.to_json(&self.operation)
+        self.status.to_json(self.operation.name())
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

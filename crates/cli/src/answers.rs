@@ -84,7 +84,7 @@ impl<'a> Answers<'a> {
             self.code = self.code.max(exit::JOB_FAILED);
         }
         let line = if self.json {
-            status.to_json(&self.operation)
+            status.to_json(self.operation.name())
         } else {
             format!("{}  {}  {}", self.labels[item], shell.outcome(status.outcome()), detail(status))
         };

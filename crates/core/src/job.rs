@@ -232,8 +232,8 @@ impl JobStatus {
     }
 
     /// The status as one line of JSON, the same in every language and on the command line: `{"request_id",
-    /// "operation", "outcome", "state", "reason", "created_id", "related_id", "raw"}`.
-    pub fn to_json(&self, operation: &Operation) -> String {
+    /// "operation", "outcome", "state", "reason", "created_id", "related_id", "raw"}`. `operation` is the operation's name.
+    pub fn to_json(&self, operation: &str) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
             request_id: &'a str,
@@ -248,7 +248,7 @@ impl JobStatus {
         let raw = RawValue::from_string(wire::compact(&self.raw)).expect("it was read as JSON once");
         let line = Line {
             request_id: self.request_id.as_str(),
-            operation: operation.name(),
+            operation,
             outcome: self.outcome.as_str(),
             state: self.state.as_str(),
             reason: self.reason(),
@@ -451,7 +451,7 @@ mod tests {
         let status = JobStatus::from_json(raw).unwrap();
         assert_eq!(status.raw(), raw);
         assert_eq!(
-            status.to_json(&Operation::LEAD_UPDATE),
+            status.to_json("lead.update"),
             r#"{"request_id":"1","operation":"lead.update","outcome":"pending","state":"Later\n","reason":"","created_id":null,"related_id":null,"raw":{"RequestID":"1","TaskStatus":{"Status":"Later\n","New":[1.0,1e400]}}}"#
         );
     }
