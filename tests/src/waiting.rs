@@ -59,9 +59,18 @@ pub fn client_of(
     what: impl Fn(&str, Duration) -> Returned + Send + Sync + 'static,
 ) -> ClientBuilder {
     let time = clock.clone();
+    client_with(clock, move |request| what(&id_of(request), time.now()))
+}
+
+/// The same, whose vendor sees the whole request.
+pub fn client_with(
+    clock: &VirtualClock,
+    what: impl Fn(&Request<'_>) -> Returned + Send + Sync + 'static,
+) -> ClientBuilder {
+    let time = clock.clone();
     let transport = move |request: &Request<'_>, _: &mut dyn FnMut(&Head)| {
         time.sleep(ms(40)).expect("virtual time is not interrupted");
-        let returned = what(&id_of(request), time.now());
+        let returned = what(request);
         time.sleep(ms(40)).expect("virtual time is not interrupted");
         returned
     };
