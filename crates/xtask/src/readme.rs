@@ -1,4 +1,4 @@
-//! Runs every code block of the README against the sandbox, so that none of it can grow old.
+//! Runs every code block of the README and of the page about C against the sandbox, so that none of it can grow old.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,22 +15,37 @@ struct Block {
 }
 
 pub(crate) fn run_every_block(run: &mut Run, tools: &Tools, python: &Python, address: &Address) {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
-    let blocks = blocks(&readme);
-    let languages: Vec<&str> = blocks.iter().map(|block| block.language.as_str()).collect();
-    let missing = ["rust", "c", "python", "sh"].iter().find(|language| !languages.contains(language));
-    run.check(
-        "the README has code in every language",
-        missing.map_or(Ok(()), |language| Err(format!("no {language}"))),
-    );
+    for (page, languages) in PAGES {
+        let text = fs::read_to_string(root().join(page)).unwrap_or_default();
+        let blocks = blocks(&text);
+        let missing = languages.iter().find(|language| blocks.iter().all(|block| block.language != **language));
+        run.check(
+            &format!("{page} has code in every language"),
+            missing.map_or(Ok(()), |language| Err(format!("no {language}"))),
+        );
+        run_blocks(run, tools, python, address, page, blocks);
+    }
+}
+
+/// The pages that have code in them, and in which languages.
+const PAGES: [(&str, &[&str]); 2] = [("README.md", &["rust", "c", "python", "sh"]), ("docs/c.md", &["c", "cpp"])];
+
+fn run_blocks(
+    run: &mut Run,
+    tools: &Tools,
+    python: &Python,
+    address: &Address,
+    page: &str,
+    blocks: Vec<Block>,
+) {
     let folder = workshop().join("readme");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
     for block in blocks {
-        let name = format!("README.md line {} ({})", block.line, block.language);
+        let name = format!("{page} line {} ({})", block.line, block.language);
         let step = match block.language.as_str() {
             "rust" => rust(run, &folder, &block.code),
-            "c" => match c(run, tools, &folder, &block, &name) {
+            "c" | "cpp" => match c(run, tools, &folder, &block, &name) {
                 Some(step) => step,
                 None => continue,
             },
@@ -87,11 +102,16 @@ fn rust(run: &Run, folder: &std::path::Path, code: &str) -> Step {
 }
 
 fn c(run: &mut Run, tools: &Tools, folder: &std::path::Path, block: &Block, name: &str) -> Option<Step> {
-    let (file, program): (PathBuf, PathBuf) = (folder.join("block.c"), folder.join("block"));
+    let (compiler, standard) = match block.language.as_str() {
+        "c" => (&tools.cc, "-std=c99"),
+        _ => (&tools.cxx, "-std=c++17"),
+    };
+    let (file, program): (PathBuf, PathBuf) =
+        (folder.join(format!("block.{}", block.language)), folder.join("block"));
     fs::write(&file, &block.code).expect("the target folder can be written");
     let libraries = target().join("debug");
-    let compile = Step::new(&tools.cc)
-        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+    let compile = Step::new(compiler)
+        .args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
         .args([root().join("include"), file, "-o".into(), program.clone(), "-L".into(), libraries.clone()])
         .args(["-lactivity_status".to_owned(), format!("-Wl,-rpath,{}", libraries.display())]);
     run.step(&format!("{name}, compile"), compile).then(|| Step::new(program))
