@@ -204,4 +204,14 @@ mod tests {
             assert_eq!(quiet(7, || panic!("a getter")), 7);
         }
     }
+
+    #[test]
+    fn a_panic_that_is_told_is_not_printed_too() {
+        let again = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "guard::tests::a_panic_becomes_an_error", "--nocapture"])
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success() && !printed.contains("panicked"), "{printed}");
+    }
 }
