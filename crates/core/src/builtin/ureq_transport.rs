@@ -147,13 +147,19 @@ impl Transport for UreqTransport {
         request: &Request<'_>,
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<Response, TransportError> {
-        if request.cancelled.load(Ordering::Relaxed) {
-            return Err(TransportError {
+        let not_sent = |failure, message: &str| {
+            Err(TransportError {
                 delivery: Delivery::NotSent,
-                failure: Failure::Interrupted,
-                message: "the call was cancelled before it was sent".to_owned(),
+                failure,
+                message: message.to_owned(),
                 source: None,
-            });
+            })
+        };
+        if request.cancelled.load(Ordering::Relaxed) {
+            return not_sent(Failure::Interrupted, "the call was cancelled before it was sent");
+        }
+        if request.time_left.is_zero() {
+            return not_sent(Failure::TimedOut, "no time was left to send the call in");
         }
         let mut unsent = Unsent(request.body.unwrap_or_default());
         let connections = self.connections.load(Ordering::Relaxed);
