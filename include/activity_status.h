@@ -50,7 +50,7 @@
  * Many jobs. An astat_batch waits for them and gives back each as it ends; an astat_tracker does the same in steps that
  * never block, for an event loop.
  *
- * Limits of a call. Each call that may block has options with a deadline and a cancel: see astat_cancel_trigger.
+ * Limits of a call. A submit, a question and a wait have options with a deadline and a cancel: see astat_cancel_trigger.
  *
  * Parts of your own. A program can give its own limiter, transport, clock, observer and source of keys: a struct of
  * functions and a context for each. The astat_conform_ functions check them, and astat_virtual_clock makes tests quick.
@@ -545,18 +545,6 @@ typedef struct {
 } astat_limiter_ops;
 
 /**
- * Opens a limiter that keeps a quota of so many calls in a window, in nanoseconds. Limiters of the same number share
- * one quota, as two processes would; one with another number has nothing to do with them and is unused.
- *
- * Returns its functions, which may be the same for all, and its *context; NULL if it cannot be opened.
- */
-typedef const astat_limiter_ops *(*astat_limiter_open)(void *user,
-                                                       uint32_t number,
-                                                       uint32_t calls,
-                                                       uint64_t window_ns,
-                                                       void **context);
-
-/**
  * A transport of your own: what sends the calls. Begin with ASTAT_TRANSPORT_OPS_INIT.
  *
  * astat_conform_transport checks one. The library keeps the quota, decides what is sent again, and reads the answers.
@@ -618,13 +606,13 @@ typedef struct {
      */
     uint64_t (*wall_ns)(void *context);
     /**
-     * Blocks the calling thread for ns nanoseconds, and returns ASTAT_OK. Required. After anything else the library
-     * gives the call up: it fails with ASTAT_E_INTERRUPTED.
+     * Blocks the calling thread for ns nanoseconds, and returns ASTAT_OK. Required. A wait that may be woken is made of
+     * sleeps of 10 ms. After anything else the library gives the call up: it fails with ASTAT_E_INTERRUPTED.
      */
     int32_t (*sleep)(void *context, uint64_t ns);
     /**
-     * Calls work(what) once, on a thread that lives in this time, and returns ASTAT_OK; or anything else, and does
-     * not call it. NULL: on a thread of the library's own. A clock whose time jumps can call it at once: its threads would
+     * Calls work(what) once, on a thread that lives in this time, and returns ASTAT_OK: until it is called, it keeps
+     * what it needs of the client. Or returns anything else, and does not call it. NULL: on a thread of the library's own. A clock whose time jumps can call it at once: its threads would
      * be overtaken by the time.
      */
     int32_t (*spawn)(void *context, void (*work)(void *what), void *what);
@@ -653,7 +641,7 @@ typedef struct {
      * is asked for each call, so keep what you have fetched.
      *
      * After anything else the call is not sent and fails with ASTAT_E_CONFIG, with the reason that astat_trouble_say was
-     * given.
+     * given, as it is: it must hold no key.
      */
     int32_t (*get)(void *context, astat_credentials *out, astat_trouble *trouble);
     /**
@@ -686,6 +674,18 @@ typedef struct {
      */
     void (*on_event)(void *context, const astat_event *event);
 } astat_observer_ops;
+
+/**
+ * Opens a limiter that keeps a quota of so many calls in a window, in nanoseconds. Limiters of the same number share
+ * one quota, as two processes would; one with another number has nothing to do with them and is unused.
+ *
+ * Returns its functions, which may be the same for all, and its *context; NULL if it cannot be opened.
+ */
+typedef const astat_limiter_ops *(*astat_limiter_open)(void *user,
+                                                       uint32_t number,
+                                                       uint32_t calls,
+                                                       uint64_t window_ns,
+                                                       void **context);
 
 /**
  * A name and a value.
@@ -1063,7 +1063,8 @@ ASTAT_API
 void astat_cancel_free(astat_cancel *cancel);
 
 /**
- * Ends what it was given to: the calls fail with ASTAT_E_INTERRUPTED.
+ * Ends what it was given to: the calls fail with ASTAT_E_INTERRUPTED, or with ASTAT_E_IN_DOUBT where a submit may have
+ * arrived. An answer that comes all the same is given.
  *
  * A wait for the quota, a pause before another attempt and a wait for jobs end at once (under a clock of your own, when
  * its present sleep ends). A question that is on its way ends when its answer or its time-out comes, unless the
@@ -1156,8 +1157,8 @@ ASTAT_API astat_str astat_config_key_help(size_t index);
 
 /**
  * Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
- * message of the caller's error, with the client's keys masked. The text is copied, and what in it is not UTF-8 is
- * replaced; a later one replaces it. Only the thread that the function was called in may use trouble, and not after it
+ * message of the caller's error, with the keys of the call masked if there is a call that has some. The text is copied as one line of a thousand
+ * characters at the most, and what in it is not UTF-8 is replaced; a later one replaces it. Only the thread that the function was called in may use trouble, and not after it
  * has returned. NULL is nothing to do.
  */
 ASTAT_API
@@ -1185,27 +1186,9 @@ astat_code astat_config_set_limiter(astat_config *config,
                                     astat_error **err);
 
 /**
- * Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
- * than the quota in any window, waiting as told is enough, a refusal slows all, a caller that dies frees its slot,
- * no one starves, and more.
- *
- * open makes the limiters, with user as it is given here; each is destroyed before this function returns. Their
- * times are those of a clock that jumps, so nothing waits. longest_call_ns is how long a call may take before the
- * limiter holds its caller for dead; ASTAT_NS_NONE is a minute, the call_deadline unless it is set.
- *
- * ASTAT_OK if it passes. ASTAT_E_LIMITER if it does not: the message says which check failed and what the limiter
- * did.
- */
-ASTAT_API
-ASTAT_NODISCARD
-astat_code astat_conform_limiter(astat_limiter_open open,
-                                 void *user,
-                                 uint64_t longest_call_ns,
-                                 astat_error **err);
-
-/**
  * Makes the limiter that the settings of a configuration name: limiter, quota, strict, submit_share, limiter_away,
- * call_deadline, and the API key where it is kept in Redis. Or the program's own, if it has one.
+ * call_deadline, and the API key where it is kept in Redis. Or the program's own, if it has one. Its times are those of
+ * the configuration's clock, which all clients that get it must have too.
  *
  * *out is the limiter; free it with astat_limiter_free. ASTAT_E_CONFIG for a setting that makes no sense.
  */
@@ -1239,7 +1222,8 @@ astat_code astat_config_use_limiter(astat_config *config,
                                     astat_error **err);
 
 /**
- * Asks for leave to make one call of this class (ASTAT_CLASS_*) now. It does not block, but for a limiter on a server.
+ * Asks for leave to make one call of this class (ASTAT_CLASS_*) now. It blocks only as
+ * long as the limiter needs: a moment, but for one on a server.
  *
  * *answer is ASTAT_GRANTED, and *permit is to be settled once; or ASTAT_RETRY_AFTER, and the same thread asks again
  * after *wait_ns, or gives its place up by astat_limiter_leave. ASTAT_E_LIMITER if the limiter cannot tell: then the
@@ -1343,7 +1327,7 @@ ASTAT_API uint64_t astat_request_time_left_ns(const astat_request *request);
 
 /**
  * 1 as soon as the caller gives the call up (astat_cancel_trigger): a transport that can stop then, does, and returns
- * ASTAT_E_INTERRUPTED. 0 until then, or if request is NULL.
+ * ASTAT_E_INTERRUPTED: a submit is then in doubt unless astat_reply_fail says that it was not sent. 0 until then, or if request is NULL.
  */
 ASTAT_API
 int32_t astat_request_is_cancelled(const astat_request *request);
@@ -1377,7 +1361,8 @@ void astat_reply_head_arrived(astat_reply *reply);
 /**
  * Adds len bytes to the body of the answer, without a transfer coding. The library copies them.
  *
- * ASTAT_E_MALFORMED once it is larger than any answer is (10 MiB): give up then, and return it. ASTAT_E_ARGUMENT for
+ * ASTAT_E_MALFORMED once it is larger than any answer is (10 MiB), or astat_reply_fail was called: give up then, and
+ * return it. ASTAT_E_ARGUMENT for
  * bytes that are NULL.
  */
 ASTAT_API
@@ -1393,10 +1378,10 @@ astat_code astat_reply_add_body(astat_reply *reply,
  * what in it is not UTF-8 is replaced.
  */
 ASTAT_API
-int32_t astat_reply_fail(astat_reply *reply,
-                         int32_t delivery,
-                         astat_code why,
-                         astat_str message);
+astat_code astat_reply_fail(astat_reply *reply,
+                            int32_t delivery,
+                            astat_code why,
+                            astat_str message);
 
 /**
  * Gives the clients of a configuration a clock of your own. A later one replaces it.
@@ -1576,6 +1561,59 @@ ASTAT_API astat_code astat_event_code(const astat_event *event);
  * It belongs to the event: do not free it. astat_status_ref makes it yours.
  */
 ASTAT_API const astat_status *astat_event_status(const astat_event *event);
+
+/**
+ * Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
+ * than the quota in any window, waiting as told is enough, a refusal slows all, a caller that dies frees its slot,
+ * no one starves, and more.
+ *
+ * open makes the limiters, with user as it is given here; each is destroyed before this function returns. Their
+ * times are those of a clock that jumps, so nothing waits. longest_call_ns is how long a call may take before the
+ * limiter holds its caller for dead; ASTAT_NS_NONE is a minute, the call_deadline unless it is set.
+ *
+ * ASTAT_OK if it passes. ASTAT_E_LIMITER if it does not: the message says which check failed and what the limiter
+ * did.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_conform_limiter(astat_limiter_open open,
+                                 void *user,
+                                 uint64_t longest_call_ns,
+                                 astat_error **err);
+
+/**
+ * Puts a transport of your own through the checks that the library's own goes through, against servers on this machine's
+ * loopback: a request arrives as it was given, any status is an answer, no redirect is followed, the head of an answer is
+ * told of when it comes, what is cut off or endless is an error, what may have arrived is never called not sent, and goes
+ * out once, a call ends in its time, no error shows a key, and more. It takes about a second; ten more if a call that must
+ * end does not. TLS and proxies are not checked.
+ *
+ * The context is the library's, as in astat_config_set_transport, and is destroyed before this function returns.
+ *
+ * ASTAT_OK if it passes. ASTAT_E_TRANSPORT if it does not: the message says which check failed and what the transport
+ * did. ASTAT_E_ARGUMENT for an ops that is NULL or lacks send.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_conform_transport(const astat_transport_ops *ops,
+                                   void *context,
+                                   astat_error **err);
+
+/**
+ * Puts a clock of your own through the checks that the library's own go through: its time never goes back, a sleep lasts as
+ * long as it was told, work that is handed over runs, and more. It takes a second of the clock's time, or a minute if work
+ * does not run. Nobody may interrupt its sleeps meanwhile.
+ *
+ * The context is the library's, as in astat_config_set_clock, and is destroyed before this function returns.
+ *
+ * ASTAT_OK if it passes. ASTAT_E_CONFIG if it does not: the message says which check failed and what the clock did.
+ * ASTAT_E_ARGUMENT for an ops that is NULL or lacks a function that is required.
+ */
+ASTAT_API
+ASTAT_NODISCARD
+astat_code astat_conform_clock(const astat_clock_ops *ops,
+                               void *context,
+                               astat_error **err);
 
 /**
  * Makes a client of a configuration, which it copies. No connection is made yet.
@@ -2236,8 +2274,8 @@ astat_code astat_look_answered(astat_look *look,
  * No whole answer came to a client of your own: tells the tracker, which asks again later.
  *
  * delivery is one of ASTAT_DELIVERY_*; say ASTAT_DELIVERY_NOT_SENT only if that is certain. why is
- * ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, or ASTAT_E_MALFORMED (cut off, too large, not
- * HTTP). message is a phrase without a full stop, for people; it must hold no URL and no key. ASTAT_E_ARGUMENT for
+ * ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, ASTAT_E_MALFORMED (cut off, too large, not HTTP),
+ * or ASTAT_E_INTERRUPTED. message is a phrase without a full stop, for people; it must hold no URL and no key. ASTAT_E_ARGUMENT for
  * another delivery or why: the question then counts as dropped.
  *
  * The look is used up, whatever is returned.

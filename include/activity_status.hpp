@@ -18,9 +18,9 @@
  * error() need no exceptions. Without them (-fno-exceptions, -fno-rtti) value() ends the program with a message.
  *
  * Owners. Each class owns a handle and frees it once. Those that never change, and clients, are copied by sharing one
- * handle; the others are moved only. One that was moved from holds nothing: it may be destroyed, assigned to, and asked,
- * to which it answers with nothing. capi() lends the handle to a function of activity_status.h, release() gives it away,
- * from_capi() takes one over.
+ * handle; the others are moved only. One that was moved from holds nothing: it may be destroyed, assigned to, and
+ * asked, to which it answers with nothing. capi() lends the handle to a function of activity_status.h, release() gives
+ * it away, from_capi() takes one over.
  *
  * Threads. A const member function may be called by any number of threads at once, the others by one at a time.
  *
@@ -45,6 +45,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
@@ -52,6 +53,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -216,20 +218,19 @@ inline std::uint64_t unix_ns(std::chrono::system_clock::time_point time) noexcep
 /// Owns one handle of the C library.
 template <class Self, class T, auto Free> class Owner {
 public:
-    /// What the C library calls it.
-    using capi_type = T;
+    using capi_type = T; ///< What the C library calls it.
 
     /// Takes over a handle that the C library gave.
     [[nodiscard]] static Self from_capi(T *handle) noexcept { return Self(handle); }
-
     /// Lends the handle. It belongs to this object: do not free it.
     T *capi() const noexcept { return handle_.get(); }
-
     /// Gives the handle away: free it. This object then holds nothing.
     [[nodiscard]] T *release() noexcept { return handle_.release(); }
 
 protected:
     explicit Owner(T *handle) noexcept : handle_(handle) {}
+    template <class Get> std::string_view text_of(Get get) const noexcept { return view(get(capi())); }
+    template <class Get> auto text_if_any(Get get) const noexcept { return view_if_any(get(capi())); }
 
 private:
     std::unique_ptr<T, Freed<Free>> handle_;
@@ -245,6 +246,23 @@ public:
 
 protected:
     using Owner<Self, T, Free>::Owner;
+};
+
+/// Borrows one handle of the C library, as long as the one call in which it was given.
+template <class T> class Borrowed {
+public:
+    explicit Borrowed(T *handle) noexcept : handle_(handle) {}
+    Borrowed(const Borrowed &) = delete;
+    Borrowed &operator=(const Borrowed &) = delete;
+    /// Lends the handle.
+    T *capi() const noexcept { return handle_; }
+
+protected:
+    template <class Get> std::string_view text_of(Get get) const noexcept { return view(get(capi())); }
+    template <class Get> auto text_if_any(Get get) const noexcept { return view_if_any(get(capi())); }
+
+private:
+    T *handle_;
 };
 
 } // namespace detail
@@ -267,75 +285,44 @@ class Status : public detail::Shared<Status, astat_status, astat_status_free, as
 
 public:
     /// The job.
-    std::string_view request_id() const & noexcept { return detail::view(astat_status_request_id(capi())); }
+    std::string_view request_id() const & noexcept { return text_of(astat_status_request_id); }
     void request_id() const && = delete;
-
     /// How the job stands.
     Outcome outcome() const noexcept { return static_cast<Outcome>(astat_status_outcome(capi())); }
-
     /// The same as one word: "pending", "succeeded" or "failed". It lives as long as the program.
-    std::string_view outcome_name() const noexcept { return detail::view(astat_status_outcome_name(capi())); }
-
+    std::string_view outcome_name() const noexcept { return text_of(astat_status_outcome_name); }
     /// The vendor's word for how it stands, exactly as it came.
-    std::string_view state() const & noexcept { return detail::view(astat_status_state(capi())); }
+    std::string_view state() const & noexcept { return text_of(astat_status_state); }
     void state() const && = delete;
-
     /// What kind of task it is, such as "Activity Create". Empty if the vendor did not say.
-    std::string_view task_type() const & noexcept { return detail::view(astat_status_task_type(capi())); }
+    std::string_view task_type() const & noexcept { return text_of(astat_status_task_type); }
     void task_type() const && = delete;
-
     /// Why, in the vendor's words. Empty if it did not say.
-    std::string_view reason() const & noexcept { return detail::view(astat_status_reason(capi())); }
+    std::string_view reason() const & noexcept { return text_of(astat_status_reason); }
     void reason() const && = delete;
-
     /// The step that it is in. None once it is over.
-    std::optional<std::string_view> current_step() const & noexcept
-    {
-        return detail::view_if_any(astat_status_current_step(capi()));
-    }
+    std::optional<std::string_view> current_step() const & noexcept { return text_if_any(astat_status_current_step); }
     void current_step() const && = delete;
-
     /// The step that it was in before, if there is one.
-    std::optional<std::string_view> last_step() const & noexcept
-    {
-        return detail::view_if_any(astat_status_last_step(capi()));
-    }
+    std::optional<std::string_view> last_step() const & noexcept { return text_if_any(astat_status_last_step); }
     void last_step() const && = delete;
-
     /// The body that was submitted, character for character, if the vendor gave it.
-    std::optional<std::string_view> request_body() const & noexcept
-    {
-        return detail::view_if_any(astat_status_request_body(capi()));
-    }
+    std::optional<std::string_view> request_body() const & noexcept { return text_if_any(astat_status_request_body); }
     void request_body() const && = delete;
-
     /// What the original call answered, as JSON. None unless it succeeded.
-    std::optional<std::string_view> message() const & noexcept
-    {
-        return detail::view_if_any(astat_status_message(capi()));
-    }
+    std::optional<std::string_view> message() const & noexcept { return text_if_any(astat_status_message); }
     void message() const && = delete;
-
     /// The id of what was created, such as the new activity's, if there is one.
-    std::optional<std::string_view> created_id() const & noexcept
-    {
-        return detail::view_if_any(astat_status_created_id(capi()));
-    }
+    std::optional<std::string_view> created_id() const & noexcept { return text_if_any(astat_status_created_id); }
     void created_id() const && = delete;
-
     /// The id that it belongs to, such as the lead's, if there is one.
-    std::optional<std::string_view> related_id() const & noexcept
-    {
-        return detail::view_if_any(astat_status_related_id(capi()));
-    }
+    std::optional<std::string_view> related_id() const & noexcept { return text_if_any(astat_status_related_id); }
     void related_id() const && = delete;
-
     /// The whole answer, as it came, with all that this version of the library does not know.
-    std::string_view raw() const & noexcept { return detail::view(astat_status_raw(capi())); }
+    std::string_view raw() const & noexcept { return text_of(astat_status_raw); }
     void raw() const && = delete;
-
     /// The status as one line of JSON, the same in every language and on the command line.
-    std::string_view json() const & noexcept { return detail::view(astat_status_json(capi())); }
+    std::string_view json() const & noexcept { return text_of(astat_status_json); }
     void json() const && = delete;
 };
 
@@ -349,15 +336,12 @@ public:
 
     /// What went wrong.
     Code code() const noexcept { return static_cast<Code>(astat_error_code(capi())); }
-
     /// The code as one word, such as "in_doubt".
-    std::string_view kind() const & noexcept { return detail::view(astat_error_kind(capi())); }
+    std::string_view kind() const & noexcept { return text_of(astat_error_kind); }
     void kind() const && = delete;
-
     /// What happened, to which job, after how many attempts, and what to do next: one line for people.
-    std::string_view message() const & noexcept { return detail::view(astat_error_message(capi())); }
+    std::string_view message() const & noexcept { return text_of(astat_error_message); }
     void message() const && = delete;
-
     /// The HTTP status of the answer, such as 401, if there was one.
     std::optional<int> http_status() const noexcept
     {
@@ -367,48 +351,31 @@ public:
 
     /// May the same call be made again?
     Resend resend() const noexcept { return static_cast<Resend>(astat_error_resend(capi())); }
-
     /// The same advice as one word: "safe", "may_duplicate" or "pointless". It lives as long as the program.
-    std::string_view resend_name() const noexcept { return detail::view(astat_error_resend_name(capi())); }
-
+    std::string_view resend_name() const noexcept { return text_of(astat_error_resend_name); }
     /// How many HTTP calls were tried. 0 if nothing was sent.
     std::uint32_t attempts() const noexcept { return astat_error_attempts(capi()); }
-
     /// The job that was asked about, if there is one.
-    std::optional<std::string_view> request_id() const & noexcept
-    {
-        return detail::view_if_any(astat_error_request_id(capi()));
-    }
+    std::optional<std::string_view> request_id() const & noexcept { return text_if_any(astat_error_request_id); }
     void request_id() const && = delete;
-
     /// The operation, such as "activity.create", if one was begun.
-    std::optional<std::string_view> operation() const & noexcept
-    {
-        return detail::view_if_any(astat_error_operation(capi()));
-    }
+    std::optional<std::string_view> operation() const & noexcept { return text_if_any(astat_error_operation); }
     void operation() const && = delete;
-
     /// The vendor's ExceptionType, if it gave one.
     std::optional<std::string_view> exception_type() const & noexcept
     {
-        return detail::view_if_any(astat_error_exception_type(capi()));
+        return text_if_any(astat_error_exception_type);
     }
     void exception_type() const && = delete;
-
     /// The vendor's ExceptionMessage, if it gave one, with the keys masked.
     std::optional<std::string_view> exception_message() const & noexcept
     {
-        return detail::view_if_any(astat_error_exception_message(capi()));
+        return text_if_any(astat_error_exception_message);
     }
     void exception_message() const && = delete;
-
     /// The beginning of the answer's body, if there was one, with the keys masked.
-    std::optional<std::string_view> body() const & noexcept
-    {
-        return detail::view_if_any(astat_error_body(capi()));
-    }
+    std::optional<std::string_view> body() const & noexcept { return text_if_any(astat_error_body); }
     void body() const && = delete;
-
     /// What caused it, the outermost first.
     std::vector<std::string_view> causes() const &
     {
@@ -418,7 +385,6 @@ public:
         return causes;
     }
     void causes() const && = delete;
-
     /// The last thing the vendor said of the job, if a wait ended before its outcome.
     std::optional<Status> last_status() const noexcept
     {
@@ -427,7 +393,7 @@ public:
     }
 
     /// The error as one line of JSON, the same in every language and on the command line.
-    std::string_view json() const & noexcept { return detail::view(astat_error_json(capi())); }
+    std::string_view json() const & noexcept { return text_of(astat_error_json); }
     void json() const && = delete;
 };
 
@@ -439,7 +405,6 @@ public:
 
     /// The error's message. It lives as long as the exception.
     const char *what() const noexcept override { return error_.message().data(); }
-
     /// The error.
     const Error &error() const noexcept { return error_; }
 
@@ -472,10 +437,8 @@ public:
 
     /// Did it work?
     bool has_value() const noexcept { return value_.has_value(); }
-
     /// Did it work?
     explicit operator bool() const noexcept { return has_value(); }
-
     /// What it gave. Throws an Exception if it failed; without exceptions, it ends the program.
     T &value() &
     {
@@ -507,7 +470,6 @@ public:
     T *operator->() { return &value(); }
     /// The same as value().
     const T *operator->() const { return &value(); }
-
     /// What it gave, or this if it failed.
     template <class U> T value_or(U &&other) const &
     {
@@ -561,10 +523,8 @@ public:
 
     /// Did it work?
     bool has_value() const noexcept { return !error_.capi(); }
-
     /// Did it work?
     explicit operator bool() const noexcept { return has_value(); }
-
     /// Throws an Exception if it failed; without exceptions, it ends the program.
     void value() const
     {
@@ -670,7 +630,6 @@ public:
 
     /// Ends all calls that have it, now and later. Any thread may call it at any time, and a signal handler too.
     void trigger() const noexcept { astat_cancel_trigger(capi()); }
-
     /// Has it been triggered?
     bool is_triggered() const noexcept { return astat_cancel_is_triggered(capi()) != 0; }
 };
@@ -881,10 +840,8 @@ public:
 
     /// The jobs that have not ended, in the order in which they were added. It does not block.
     Result<std::vector<Job>> open() { return jobs_of(Api::open, this->capi()); }
-
     /// The open jobs that the vendor has probably lost. They are still asked about now and then, until the deadline.
     Result<std::vector<Job>> overdue() { return jobs_of(Api::overdue, this->capi()); }
-
     /// When one job will be known. None if nothing tells, or it has ended. It does not block.
     Result<std::optional<Eta>> eta_of(const Job &job)
     {
@@ -962,7 +919,7 @@ public:
     }
 
     /// The whole answer, as it came.
-    std::string_view raw() const & noexcept { return detail::view(astat_metrics_raw(capi())); }
+    std::string_view raw() const & noexcept { return text_of(astat_metrics_raw); }
     void raw() const && = delete;
 };
 
@@ -979,8 +936,9 @@ using Next = std::variant<Ended, NotYet, Done>;
 ///
 ///     for (auto &&[job, result] : client.wait_all(jobs)) ...
 ///
-/// All goes on only while somebody waits in it. One thread at a time; cancel() alone may be called by any. A further loop
-/// over the same object goes on where the last one stopped. Its end leaves the jobs alone: they go on at the vendor's.
+/// All goes on only while somebody waits in it. One thread at a time; cancel() alone may be called by any. A further
+/// loop over the same object goes on where the last one stopped. Its end leaves the jobs alone: they go on at the
+/// vendor's.
 class WaitAll : public detail::Following<WaitAll, detail::BatchApi> {
     using Following::Following;
 
@@ -1031,13 +989,10 @@ public:
     /// What fails in the wait itself throws an Exception: Code::interrupted if it was cancelled, Code::config for a job
     /// that cannot be one. Without exceptions the loop ends, and error() tells.
     iterator begin() { return iterator(advance() ? this : nullptr); }
-
     /// Where every job has been given.
     iterator end() noexcept { return iterator(); }
-
     /// Why the last loop ended before all jobs did, if it has: the same that it threw.
     std::optional<Error> error() const { return failure_.capi() ? std::optional(failure_) : std::nullopt; }
-
     /// Waits for the next job that ends; none if all have been given.
     Result<std::optional<Ended>> next()
     {
@@ -1049,7 +1004,6 @@ public:
 
     /// The same, but for this long at the most.
     Result<Next> next_within(std::chrono::nanoseconds timeout) { return take(detail::ns(timeout)); }
-
     /// Ends the wait, in whichever thread it waits, now and from now on. open() has the jobs that were not given.
     ///
     /// Any thread may call it while another one waits; not a signal handler, for which there is a CancelToken.
@@ -1089,24 +1043,19 @@ private:
 
 /// One question that a tracker wants asked, with the limiter's leave to ask it now.
 ///
-/// Either let the client send it, on a thread that may block; or ask with a client of your own: a GET of url() with every
-/// header, and answered() or failed() in the end. Both use it up. One that is dropped has failed: it may have been sent,
-/// for all the limiter knows. One thread at a time, and any thread.
+/// Either let the client send it, on a thread that may block; or ask with a client of your own: a GET of url() with
+/// every header, and answered() or failed() in the end. Both use it up. One that is dropped has failed: it may have
+/// been sent, for all the limiter knows. One thread at a time, and any thread.
 class Look : public detail::Owner<Look, astat_look, astat_look_free> {
     using Owner::Owner;
 
 public:
     /// The job that is asked about. None if the question is how long the operation's queue is.
-    std::optional<std::string_view> request_id() const & noexcept
-    {
-        return detail::view_if_any(astat_look_request_id(capi()));
-    }
+    std::optional<std::string_view> request_id() const & noexcept { return text_if_any(astat_look_request_id); }
     void request_id() const && = delete;
-
     /// The URL to get. It holds no key.
-    std::string_view url() const & noexcept { return detail::view(astat_look_url(capi())); }
+    std::string_view url() const & noexcept { return text_of(astat_look_url); }
     void url() const && = delete;
-
     /// Every header to send, the API key among them: print them nowhere, and follow no redirect.
     std::vector<Pair> headers() const &
     {
@@ -1114,13 +1063,10 @@ public:
                                   astat_look_header_value);
     }
     void headers() const && = delete;
-
     /// How long the exchange may take from now at the most. 0 if its time is over: it has failed then.
     std::chrono::nanoseconds time_left() const noexcept { return detail::time(astat_look_time_left_ns(capi())); }
-
     /// Has it not been used up?
     explicit operator bool() const noexcept { return capi() != nullptr; }
-
     /// Asks by the client's own transport, and tells the tracker. It blocks, and does not fail by what is answered.
     Result<void> send()
     {
@@ -1184,176 +1130,119 @@ public:
 };
 
 /// What a transport is to send. It lives as long as the one call.
-class Request {
+class Request : public detail::Borrowed<const astat_request> {
+    using Borrowed::Borrowed;
+
 public:
-    /// Borrows a request of the C library.
-    explicit Request(const astat_request *request) noexcept : request_(request) {}
-    Request(const Request &) = delete;
-    Request &operator=(const Request &) = delete;
-
     /// "GET" or "POST".
-    std::string_view method() const noexcept { return detail::view(astat_request_method(request_)); }
-
+    std::string_view method() const noexcept { return text_of(astat_request_method); }
     /// Where to. It holds no key unless the key_placement setting says so.
-    std::string_view url() const noexcept { return detail::view(astat_request_url(request_)); }
-
+    std::string_view url() const noexcept { return text_of(astat_request_url); }
     /// Every header to send, its name in lower case; the keys are among them. Redirects must not be followed.
     std::vector<Pair> headers() const
     {
-        return detail::pairs_from(request_, astat_request_header_count(request_), astat_request_header_name,
+        return detail::pairs_from(capi(), astat_request_header_count(capi()), astat_request_header_name,
                                   astat_request_header_value);
     }
 
     /// The body to send, if there is one.
-    std::optional<std::string_view> body() const noexcept
-    {
-        return detail::view_if_any(astat_request_body(request_));
-    }
-
+    std::optional<std::string_view> body() const noexcept { return text_if_any(astat_request_body); }
     /// How long the exchange may take from now at the most.
     std::chrono::nanoseconds time_left() const noexcept
     {
-        return detail::time(astat_request_time_left_ns(request_));
+        return detail::time(astat_request_time_left_ns(capi()));
     }
 
     /// Has its caller cancelled it? Any thread may ask.
-    bool is_cancelled() const noexcept { return astat_request_is_cancelled(request_) != 0; }
-
-    /// Lends the handle.
-    const astat_request *capi() const noexcept { return request_; }
-
-private:
-    const astat_request *request_;
+    bool is_cancelled() const noexcept { return astat_request_is_cancelled(capi()) != 0; }
 };
 
 /// Where a transport says what came back. It lives as long as the one call.
-class Reply {
+class Reply : public detail::Borrowed<astat_reply> {
+    using Borrowed::Borrowed;
+
 public:
-    /// Borrows a reply of the C library.
-    explicit Reply(astat_reply *reply) noexcept : reply_(reply) {}
-    Reply(const Reply &) = delete;
-    Reply &operator=(const Reply &) = delete;
-
     /// A connection was made for this call; say it before head_arrived.
-    void new_connection() noexcept { astat_reply_new_connection(reply_); }
-
+    void new_connection() noexcept { astat_reply_new_connection(capi()); }
     /// Begins a head; a later one (after 100 Continue) replaces it and its headers.
-    void set_status(int http_status) noexcept { astat_reply_set_status(reply_, http_status); }
-
+    void set_status(int http_status) noexcept { astat_reply_set_status(capi(), http_status); }
     /// One header of it.
     void add_header(std::string_view name, std::string_view value) noexcept
     {
-        astat_reply_add_header(reply_, detail::text(name), detail::text(value));
+        astat_reply_add_header(capi(), detail::text(name), detail::text(value));
     }
 
     /// The head is complete: say it at that moment, for the quota's slot is counted from then.
-    void head_arrived() noexcept { astat_reply_head_arrived(reply_); }
-
+    void head_arrived() noexcept { astat_reply_head_arrived(capi()); }
     /// More of the body. Code::malformed once it is larger than the library takes.
     Code add_body(std::string_view bytes) noexcept
     {
-        return static_cast<Code>(astat_reply_add_body(reply_, bytes.data(), bytes.size()));
+        return static_cast<Code>(astat_reply_add_body(capi(), bytes.data(), bytes.size()));
     }
 
     /// No whole answer came, for a reason that holds no URL and no key: `return reply.fail(...)`. It gives `why`.
     Code fail(Delivery delivery, Code why, std::string_view message) noexcept
     {
-        return static_cast<Code>(astat_reply_fail(reply_, static_cast<std::int32_t>(delivery),
+        return static_cast<Code>(astat_reply_fail(capi(), static_cast<std::int32_t>(delivery),
                                                   static_cast<astat_code>(why), detail::text(message)));
     }
-
-    /// Lends the handle.
-    astat_reply *capi() const noexcept { return reply_; }
-
-private:
-    astat_reply *reply_;
 };
 
 /// Something that happened in a call. It lives as long as the one call of an observer, and no key is in it.
-class Event {
+class Event : public detail::Borrowed<const astat_event> {
+    using Borrowed::Borrowed;
+
 public:
-    /// Borrows an event of the C library.
-    explicit Event(const astat_event *event) noexcept : event_(event) {}
-    Event(const Event &) = delete;
-    Event &operator=(const Event &) = delete;
-
     /// What happened.
-    EventKind kind() const noexcept { return static_cast<EventKind>(astat_event_kind(event_)); }
-
+    EventKind kind() const noexcept { return static_cast<EventKind>(astat_event_kind(capi())); }
+    /// The same as one word, such as "retrying".
+    std::string_view name() const noexcept { return text_of(astat_event_name); }
     /// How much it matters.
-    Level level() const noexcept { return static_cast<Level>(astat_event_level(event_)); }
-
+    Level level() const noexcept { return static_cast<Level>(astat_event_level(capi())); }
     /// One line for a log.
-    std::string_view message() const noexcept { return detail::view(astat_event_message(event_)); }
-
+    std::string_view message() const noexcept { return text_of(astat_event_message); }
     /// The operation, such as "activity.create".
-    std::optional<std::string_view> operation() const noexcept
-    {
-        return detail::view_if_any(astat_event_operation(event_));
-    }
-
+    std::optional<std::string_view> operation() const noexcept { return text_if_any(astat_event_operation); }
     /// The job, if it is known.
-    std::optional<std::string_view> request_id() const noexcept
-    {
-        return detail::view_if_any(astat_event_request_id(event_));
-    }
-
+    std::optional<std::string_view> request_id() const noexcept { return text_if_any(astat_event_request_id); }
     /// What the call is for.
-    CallClass call_class() const noexcept { return static_cast<CallClass>(astat_event_class(event_)); }
-
+    CallClass call_class() const noexcept { return static_cast<CallClass>(astat_event_class(capi())); }
     /// Which attempt it is, from 1; 0 if it is none.
-    std::uint32_t attempt() const noexcept { return astat_event_attempt(event_); }
-
+    std::uint32_t attempt() const noexcept { return astat_event_attempt(capi()); }
     /// The HTTP status of an answer.
     std::optional<int> http_status() const noexcept
     {
-        const auto status = astat_event_http_status(event_);
+        const auto status = astat_event_http_status(capi());
         return status ? std::optional<int>(status) : std::nullopt;
     }
 
     /// How long the wait will be, or what the call took.
     std::optional<std::chrono::nanoseconds> time() const noexcept
     {
-        return detail::time_if_any(astat_event_time_ns(event_));
+        return detail::time_if_any(astat_event_time_ns(capi()));
     }
 
     /// Why it is tried again; ok if it is not.
-    Code code() const noexcept { return static_cast<Code>(astat_event_code(event_)); }
-
+    Code code() const noexcept { return static_cast<Code>(astat_event_code(capi())); }
     /// The status that was read, if one was.
     std::optional<Status> status() const noexcept
     {
-        const auto status = astat_event_status(event_);
+        const auto status = astat_event_status(capi());
         return status ? std::optional(Status::from_capi(astat_status_ref(status))) : std::nullopt;
     }
-
-    /// Lends the handle.
-    const astat_event *capi() const noexcept { return event_; }
-
-private:
-    const astat_event *event_;
 };
 
 /// Where a provider says which keys to use. It lives as long as the one call.
-class Credentials {
-public:
-    /// Borrows what the C library asks to be filled.
-    explicit Credentials(astat_credentials *credentials) noexcept : credentials_(credentials) {}
-    Credentials(const Credentials &) = delete;
-    Credentials &operator=(const Credentials &) = delete;
+class Credentials : public detail::Borrowed<astat_credentials> {
+    using Borrowed::Borrowed;
 
+public:
     /// The keys: copied, and wiped when they are no longer needed. Asking needs the API key alone, a submit all three.
     void set(std::string_view api_key, std::string_view access_key = {}, std::string_view secret_key = {}) noexcept
     {
-        astat_credentials_set(credentials_, detail::text(api_key), detail::text(access_key),
+        astat_credentials_set(capi(), detail::text(api_key), detail::text(access_key),
                               detail::text(secret_key));
     }
-
-    /// Lends the handle.
-    astat_credentials *capi() const noexcept { return credentials_; }
-
-private:
-    astat_credentials *credentials_;
 };
 
 /// What sends HTTP requests. Any thread may call it at any time, several at once.
@@ -1363,8 +1252,8 @@ public:
 
     /// Sends a request and fills the reply: Code::ok if a whole answer came, whatever its HTTP status.
     ///
-    /// Else `return reply.fail(...)` with Code::transport, timed_out, malformed, config or interrupted. Another code, or an
-    /// exception, is a failure in doubt: the request may have arrived.
+    /// Else `return reply.fail(...)` with Code::transport, timed_out, malformed, config or interrupted. Another code,
+    /// or an exception, is a failure in doubt: the request may have arrived.
     virtual Code send(const Request &request, Reply &reply) = 0;
 };
 
@@ -1373,9 +1262,9 @@ using Acquired = std::variant<Permit, RetryAfter, Failed>;
 
 /// What decides when a call may be sent. It only computes, and the library sleeps; conform_limiter checks it.
 ///
-/// `now` is of one clock for all clients of a process, and never set back. Any thread may call any of these functions at
-/// any time, several at once; a thread waits for one call at a time, so the calling thread tells who waits. If a caller
-/// dies, settle never comes: let its permit end by itself, a window after the longest that a call may take.
+/// `now` is of one clock for all clients of a process, and never set back. Any thread may call any of these functions
+/// at any time, several at once; a thread waits for one call at a time, so the calling thread tells who waits. If a
+/// caller dies, settle never comes: let its permit end by itself, a window after the longest that a call may take.
 class Limiter {
 public:
     virtual ~Limiter() = default;
@@ -1391,7 +1280,7 @@ public:
                                          std::chrono::nanoseconds now)
         = 0;
 
-    /// How the quota stands, if you say so.
+    /// How the quota stands; none if you do not say, which is found out by asking once, with 0, when it is handed over.
     virtual std::optional<Snapshot> snapshot(std::chrono::nanoseconds now)
     {
         static_cast<void>(now);
@@ -1412,6 +1301,14 @@ public:
 
     /// Sleeps for so long; false, or an exception: it was interrupted, and the call ends with Code::interrupted.
     virtual bool sleep(std::chrono::nanoseconds time) = 0;
+
+    /// Does the work once, on a thread that lives in this time; a clock whose time jumps does it at once. False, or an
+    /// exception: it will not be done.
+    virtual bool spawn(std::function<void()> work)
+    {
+        std::thread(std::move(work)).detach();
+        return true;
+    }
 };
 
 /// What is told of all that happens: for metrics and for a log. Any thread may call it at any time, several at once.
@@ -1545,6 +1442,13 @@ inline std::int32_t clock_sleep(void *context, std::uint64_t sleep_ns) noexcept
                    [&](std::string_view) { return interrupted; });
 }
 
+inline std::int32_t clock_spawn(void *context, void (*work)(void *what), void *what) noexcept
+{
+    const std::int32_t failed = ASTAT_E_TRANSPORT;
+    return guarded([&] { return plugin<Clock>(context).spawn([=] { work(what); }) ? ASTAT_OK : failed; },
+                   [&](std::string_view) { return failed; });
+}
+
 inline void observer_on_event(void *context, const astat_event *event) noexcept
 {
     guarded([&] { plugin<Observer>(context).on_event(Event(event)); }, drop);
@@ -1569,12 +1473,20 @@ inline constexpr astat_transport_ops transport_ops
     = {sizeof transport_ops, destroy<Transport>, transport_send};
 inline constexpr astat_limiter_ops limiter_ops
     = {sizeof limiter_ops, destroy<Limiter>, limiter_try_acquire, limiter_leave, limiter_settle, limiter_snapshot};
+inline constexpr astat_limiter_ops silent_limiter_ops
+    = {sizeof limiter_ops, destroy<Limiter>, limiter_try_acquire, limiter_leave, limiter_settle, nullptr};
 inline constexpr astat_clock_ops clock_ops
-    = {sizeof clock_ops, destroy<Clock>, clock_now, clock_wall, clock_sleep};
+    = {sizeof clock_ops, destroy<Clock>, clock_now, clock_wall, clock_sleep, clock_spawn};
 inline constexpr astat_observer_ops observer_ops
     = {sizeof observer_ops, destroy<Observer>, observer_on_event};
 inline constexpr astat_credentials_ops credentials_ops
     = {sizeof credentials_ops, destroy<CredentialsProvider>, credentials_get, credentials_refused};
+
+inline const astat_limiter_ops &ops_of(const std::shared_ptr<Limiter> &limiter) noexcept
+{
+    const auto says = [&] { return limiter && limiter->snapshot(std::chrono::nanoseconds(0)).has_value(); };
+    return guarded(says, [](std::string_view) { return true; }) ? limiter_ops : silent_limiter_ops;
+}
 
 // Plug-ins of one function.
 
@@ -1650,7 +1562,8 @@ public:
                              detail::text(secret_key));
     }
 
-    /// Adds an operation, or gives a known one other paths: path + "/status" and path + "/metrics" unless they are given.
+    /// Adds an operation, or gives a known one other paths: path + "/status" and path + "/metrics" unless they are
+    /// given.
     Result<void> add_operation(std::string_view name, std::string_view path, std::string_view status_path = {},
                                std::string_view metrics_path = {})
     {
@@ -1661,7 +1574,8 @@ public:
     /// A limiter of your own, in place of the limiter setting. It may be a std::unique_ptr, as with all plug-ins.
     Result<void> set_limiter(std::shared_ptr<Limiter> limiter)
     {
-        return detail::hand_over(std::move(limiter), detail::limiter_ops, astat_config_set_limiter, capi());
+        const auto &ops = detail::ops_of(limiter);
+        return detail::hand_over(std::move(limiter), ops, astat_config_set_limiter, capi());
     }
 
     /// A built-in limiter that clients of several configurations share.
@@ -1745,7 +1659,6 @@ public:
 
     /// The calling thread was told to wait, and gives up.
     void leave() const noexcept { astat_limiter_leave(capi()); }
-
     /// What became of a permit; once for each.
     Result<void> settle(Permit permit, const Settlement &settlement) const
     {
@@ -1768,7 +1681,6 @@ public:
 
     /// The time since a fixed, arbitrary moment.
     std::chrono::nanoseconds now() const noexcept { return detail::time(astat_virtual_clock_now_ns(capi())); }
-
     /// Sleeps: the time jumps, or others run meanwhile.
     void sleep(std::chrono::nanoseconds time) const noexcept
     {
@@ -1807,8 +1719,8 @@ inline Result<void> Config::use_virtual_clock(const VirtualClock &clock)
                          static_cast<const astat_virtual_clock *>(clock.capi()));
 }
 
-/// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread they
-/// are made in, and draw on one quota. All copies are the same client.
+/// Submits jobs and asks how they went, inside the quota. All threads may use it at once: its calls block the thread
+/// they are made in, and draw on one quota. All copies are the same client.
 class Client : public detail::Shared<Client, astat_client, astat_client_free, astat_client_ref> {
     using Shared::Shared;
 
@@ -1915,9 +1827,10 @@ inline bool has_feature(std::string_view name) noexcept { return astat_has_featu
 
 /// Puts a limiter of your own through the checks that the library's own go through, in virtual time.
 ///
-/// open(number, calls, window) gives a std::shared_ptr<Limiter> that keeps this quota; two of the same number share it, as
-/// two processes would. What it throws is thrown again. longest_call is how long a call may take before the limiter holds
-/// its caller for dead: a minute if it is not given. Code::limiter says which check failed and what the limiter did.
+/// open(number, calls, window) gives a std::shared_ptr<Limiter> that keeps this quota; two of the same number share it,
+/// as two processes would. What it throws is thrown again. longest_call is how long a call may take before the limiter
+/// holds its caller for dead: a minute if it is not given. Code::limiter says which check failed and what the limiter
+/// did.
 template <class Open>
 Result<void> conform_limiter(Open open, std::optional<std::chrono::nanoseconds> longest_call = std::nullopt)
 {
@@ -1933,7 +1846,7 @@ Result<void> conform_limiter(Open open, std::optional<std::chrono::nanoseconds> 
             limiter = it.open(number, calls, detail::time(window));
             if (limiter) *out = new std::shared_ptr<Limiter>(limiter);
         });
-        return *out ? &detail::limiter_ops : nullptr;
+        return *out ? &detail::ops_of(limiter) : nullptr;
     };
     const astat_limiter_open function = each;
     auto done = detail::check(astat_conform_limiter, function, static_cast<void *>(&context),
@@ -1942,7 +1855,8 @@ Result<void> conform_limiter(Open open, std::optional<std::chrono::nanoseconds> 
     return done;
 }
 
-/// Puts a transport of your own through the checks that the library's own goes through, against servers on the loopback.
+/// Puts a transport of your own through the checks that the library's own goes through, against servers on the
+/// loopback.
 inline Result<void> conform_transport(std::shared_ptr<Transport> transport)
 {
     return detail::hand_over(std::move(transport), detail::transport_ops, astat_conform_transport);

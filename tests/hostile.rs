@@ -247,6 +247,28 @@ fn a_request_that_another_plugin_spoiled_does_not_leave() {
 }
 
 #[test]
+fn a_call_that_is_cancelled_or_out_of_time_does_not_leave() {
+    let server = always(Answer::Bytes(http(200, "text/plain", b"")));
+    let transport = UreqTransport::new(brief()).unwrap();
+    for (cancelled, time_left, failure) in
+        [(true, Duration::from_secs(5), Failure::Interrupted), (false, Duration::ZERO, Failure::TimedOut)]
+    {
+        let request = Request {
+            method: Method::Get,
+            url: server.url(),
+            headers: &[],
+            body: None,
+            time_left,
+            new_connection: &AtomicBool::new(false),
+            cancelled: &AtomicBool::new(cancelled),
+        };
+        let error = transport.send(&request, &mut |_| {}).unwrap_err();
+        assert_eq!((error.failure, error.delivery), (failure, Delivery::NotSent));
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
 fn what_the_server_said_is_kept_whatever_its_form() {
     for (body, said) in [
         (&br#"{"message":"Missing Authentication Token"}"#[..], "Missing Authentication Token"),

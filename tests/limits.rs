@@ -69,6 +69,7 @@ fn a_call_that_waits_for_the_quota_is_cancelled_at_once() {
     assert_eq!(limiter.left.load(Ordering::SeqCst), 4, "each gives its place up");
     assert!(cancellable.status(&OPERATION, &id()).is_err(), "there is no way back");
     assert_eq!(limiter.asked.load(Ordering::SeqCst), 4, "and the limiter is not asked for nothing");
+    assert_eq!(limiter.left.load(Ordering::SeqCst), 4, "nor told of a place that nobody had");
 }
 
 #[test]
@@ -187,6 +188,23 @@ fn a_call_has_a_deadline_of_its_own() {
     );
     let error = client.with_call_deadline(Duration::ZERO).status(&OPERATION, &id()).unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Deadline, 0));
+}
+
+#[test]
+fn a_look_may_take_as_long_as_a_call_of_its_client() {
+    let clock = VirtualClock::new();
+    let client = client_with(&clock, |request: &Request<'_>| answer(&id_of(request), "Success"));
+    let client = client.build().unwrap().with_call_deadline(Duration::from_secs(3));
+    let mut tracker = client.tracker(&WaitOptions::new());
+    assert!(tracker.add(jobs(1).remove(0)));
+    let look = loop {
+        match tracker.step() {
+            Step::Look(look) => break look,
+            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(look.time_left(), Duration::from_secs(3));
 }
 
 #[test]

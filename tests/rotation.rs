@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use activity_status::builtin::VirtualClock;
-use activity_status::plugin::{CredentialsError, CredentialsProvider, Request};
-use activity_status::{
-    Client, Credentials, ErrorKind, KeyPlacement, Operation, Outcome, RequestId, Resend, WaitOptions,
+use activity_status::plugin::{
+    Acquired, CallClass, Clock, CredentialsError, CredentialsProvider, Delivery, Event, Failure, Limiter,
+    LimiterError, Permit, Request, Settlement,
 };
-use activity_status_tests::waiting::{Returned, answer, client_with, http_status, id_of, jobs};
+use activity_status::{
+    Client, Credentials, ErrorKind, KeyPlacement, Operation, Outcome, RequestId, Resend, RetryPolicy,
+    Submission, WaitOptions,
+};
+use activity_status_tests::waiting::{Returned, answer, client_with, http_status, id_of, jobs, trouble};
 
 const OPERATION: Operation = Operation::ACTIVITY_CREATE;
 const BODY: &str = r#"{"RelatedProspectId":"b8e49bf4","ActivityEvent":380}"#;
@@ -21,6 +25,8 @@ struct Vault {
     /// Another key is there only until this day.
     last: u32,
     is_closed: Mutex<bool>,
+    /// After being asked so often, if it is not 0, it is closed.
+    closes_after: AtomicU32,
 }
 
 impl Vault {
@@ -30,6 +36,7 @@ impl Vault {
             refused: AtomicU32::new(0),
             last,
             is_closed: Mutex::new(false),
+            closes_after: AtomicU32::new(0),
         })
     }
 }
@@ -40,6 +47,9 @@ impl CredentialsProvider for Keys {
     fn credentials(&self) -> Result<Arc<Credentials>, CredentialsError> {
         if *self.0.is_closed.lock().unwrap() {
             return Err(CredentialsError { message: "the vault is closed".to_owned(), source: None });
+        }
+        if self.0.closes_after.load(Ordering::SeqCst) == 1 {
+            *self.0.is_closed.lock().unwrap() = true;
         }
         let day = self.0.day.load(Ordering::SeqCst);
         let keys = Credentials::new(&format!("key-of-day-{day}")).unwrap();
@@ -145,6 +155,91 @@ fn without_keys_nothing_is_sent() {
     assert!(seen.lock().unwrap().is_empty());
     *vault.is_closed.lock().unwrap() = false;
     assert!(client.status(&OPERATION, &id()).is_ok());
+}
+
+#[test]
+fn a_doubt_is_not_forgotten_when_there_are_no_keys_any_more() {
+    let vault = Vault::new(9);
+    let (inside, sent) = (vault.clone(), AtomicU32::new(0));
+    let client = client_with(&VirtualClock::new(), move |_: &Request<'_>| {
+        if sent.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(trouble(Delivery::InDoubt, Failure::Connection));
+        }
+        // Other keys came meanwhile, and when they are asked for, the vault is closed.
+        inside.day.store(2, Ordering::SeqCst);
+        inside.closes_after.store(1, Ordering::SeqCst);
+        http_status(401)
+    });
+    let client = client.credentials_provider(Keys(vault, KeyPlacement::Headers));
+    let client = client.retry(RetryPolicy::new().accept_duplicates(true)).build().unwrap();
+    let error = client.submit(&OPERATION, BODY).unwrap_err();
+    assert_eq!((error.resend(), error.attempts()), (Resend::MayDuplicate, 2), "{error}");
+}
+
+#[test]
+fn other_keys_every_time_end_a_wait_like_wrong_ones() {
+    let (vault, seen) = (Vault::new(1_000_000), Arc::default());
+    let client = client(&vault, KeyPlacement::Headers, 999_999, &seen);
+    let ended: Vec<_> = client.wait_all(jobs(3), &WaitOptions::new()).collect();
+    assert_eq!(ended.len(), 3);
+    for (_, outcome) in ended {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unauthorized);
+    }
+    let asked = seen.lock().unwrap().len();
+    assert!(asked < 30, "{asked}");
+}
+
+#[test]
+fn a_wait_outlives_a_vault_that_is_closed_for_a_while() {
+    let (vault, clock) = (Vault::new(1), VirtualClock::new());
+    let inside = vault.clone();
+    let client = client_with(&clock, move |request: &Request<'_>| {
+        let asked = inside.refused.fetch_add(1, Ordering::SeqCst);
+        *inside.is_closed.lock().unwrap() = asked == 0;
+        answer(&id_of(request), if asked < 3 { "In-Queue" } else { "Success" })
+    });
+    let client = client.credentials_provider(Keys(vault.clone(), KeyPlacement::Headers)).build().unwrap();
+    clock.run(2, |worker| match worker {
+        0 => assert_eq!(
+            client.wait(&OPERATION, &id(), &WaitOptions::new()).unwrap().outcome(),
+            Outcome::Succeeded
+        ),
+        _ => {
+            clock.sleep(Duration::from_secs(60)).unwrap();
+            *vault.is_closed.lock().unwrap() = false;
+        }
+    });
+    assert!(clock.now() >= Duration::from_secs(60));
+}
+
+#[test]
+fn a_limiters_trouble_shows_no_key_of_the_call_it_is_about() {
+    struct Names;
+    impl Limiter for Names {
+        fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
+            Ok(Acquired::Granted(Permit(0)))
+        }
+        fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
+            Err(LimiterError { message: "of key-of-day-1 and the-tail-of-it".to_owned(), source: None })
+        }
+    }
+    let (vault, told) = (Vault::new(9), Arc::new(Mutex::new(Vec::new())));
+    let (inside, log) = (vault.clone(), told.clone());
+    let client = client_with(&VirtualClock::new(), move |_: &Request<'_>| {
+        // The keys change while the call is on its way.
+        inside.day.store(2, Ordering::SeqCst);
+        *inside.is_closed.lock().unwrap() = true;
+        answer("1", "In-Queue")
+    });
+    let client = client
+        .credentials_provider(Keys(vault, KeyPlacement::Headers))
+        .limiter(Names)
+        .observer(move |event: &Event<'_>| log.lock().unwrap().push(event.to_string()));
+    let submission = Submission::from(BODY).path_tail("the-tail-of-it");
+    let _ = client.build().unwrap().submit(&Operation::TELEPHONY_LOG_CALL, submission);
+    let told = told.lock().unwrap();
+    assert!(told.iter().any(|line| line.contains("of *** and ***")), "{told:?}");
+    assert!(told.iter().all(|line| !line.contains("key-of") && !line.contains("the-tail")), "{told:?}");
 }
 
 #[test]

@@ -9,12 +9,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
-#include <cstdint>
 #include <cstring>
 #include <list>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <fcntl.h>
@@ -28,19 +31,19 @@ namespace {
 
 constexpr std::size_t at_once = 8, longest_answer = 256 * 1024;
 
-using Address = std::unique_ptr<addrinfo, Freed<freeaddrinfo>>;
+using namespace activity_status;
+using namespace std::chrono_literals;
 
-// Throws what a function without a result says.
-template <class Function, class... Arguments> void check(Function function, Arguments... arguments)
-{
-    astat_error *error = nullptr;
-    if (function(arguments..., &error) != ASTAT_OK) throw Failure(Error(error));
-}
+struct FreeAddress {
+    void operator()(addrinfo *address) const { ::freeaddrinfo(address); }
+};
+
+using Address = std::unique_ptr<addrinfo, FreeAddress>;
 
 struct Head {
     std::size_t len = 0, body_len = 0;
-    std::int32_t http_status = 0;
-    std::vector<astat_pair> headers; // in the answer
+    int http_status = 0;
+    std::vector<Pair> headers; // in the answer
 };
 
 // The head of an answer that is HTTP and has a length.
@@ -65,7 +68,7 @@ std::optional<Head> read_head(std::string_view answer, std::size_t end)
         value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
         if (name.size() == 14 && ::strncasecmp(name.data(), "content-length", 14) == 0)
             has_length = number(value, head.body_len);
-        head.headers.push_back({text(name), text(value)});
+        head.headers.push_back({name, value});
         line = next;
     }
     if (!has_length || head.body_len > longest_answer - std::min(head.len, longest_answer))
@@ -85,7 +88,7 @@ public:
         if (socket_ < 0 || ::fcntl(socket_, F_SETFL, O_NONBLOCK) != 0
             || (::connect(socket_, address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS
                 && errno != EINTR))
-            fail(ASTAT_E_TRANSPORT, std::strerror(errno));
+            fail(Code::transport, std::strerror(errno));
     }
 
     ~Exchange()
@@ -96,7 +99,7 @@ public:
     Exchange &operator=(const Exchange &) = delete;
 
     bool is_over() const { return !look_; }
-    std::uint64_t time_left_ns() const { return astat_look_time_left_ns(look_.get()); }
+    std::chrono::nanoseconds time_left() const { return look_.time_left(); }
     pollfd wants() const
     {
         const bool listens = connected_ && sent_ == request_.size();
@@ -104,12 +107,12 @@ public:
     }
 
     // No whole answer came. How much was sent decides what the limiter makes of it.
-    void fail(astat_code why, const char *message)
+    void fail(Code why, const char *message)
     {
-        const auto delivery = sent_ == 0                ? ASTAT_DELIVERY_NOT_SENT
-                              : sent_ < request_.size() ? ASTAT_DELIVERY_PARTLY
-                                                        : ASTAT_DELIVERY_IN_DOUBT;
-        check(astat_look_failed, look_.release(), delivery, why, astat_cstr(message));
+        const auto delivery = sent_ == 0                ? Delivery::not_sent
+                              : sent_ < request_.size() ? Delivery::partly
+                                                        : Delivery::in_doubt;
+        look_.failed(delivery, why, message).value();
     }
 
     // The socket is ready, for whatever comes next.
@@ -127,14 +130,11 @@ private:
     // HTTP/1.0, so that nobody answers in chunks.
     void write_request()
     {
-        const auto rest = view(astat_look_url(look_.get())).substr(std::strlen("http://"));
+        const auto rest = look_.url().substr(std::strlen("http://"));
         const auto host = rest.substr(0, rest.find_first_of("/?"));
         request_.append("GET ").append(rest.substr(host.size())).append(" HTTP/1.0\r\nhost: ").append(host);
-        for (std::size_t i = 0; i < astat_look_header_count(look_.get()); i++)
-            request_.append("\r\n")
-                .append(view(astat_look_header_name(look_.get(), i)))
-                .append(": ")
-                .append(view(astat_look_header_value(look_.get(), i)));
+        for (const auto &[name, value] : look_.headers())
+            request_.append("\r\n").append(name).append(": ").append(value);
         request_.append("\r\n\r\n");
     }
 
@@ -144,7 +144,7 @@ private:
         socklen_t size = sizeof problem;
         ::getsockopt(socket_, SOL_SOCKET, SO_ERROR, &problem, &size);
         if (problem)
-            fail(ASTAT_E_TRANSPORT, std::strerror(problem));
+            fail(Code::transport, std::strerror(problem));
         else
             connected_ = true;
     }
@@ -164,7 +164,7 @@ private:
         const auto room = std::min(sizeof bytes, longest_answer - answer_.size());
         const auto len = ::recv(socket_, bytes, room, 0);
         if (len < 0) return broke();
-        if (len == 0) return fail(ASTAT_E_TRANSPORT, "the answer is cut off");
+        if (len == 0) return fail(Code::transport, "the answer is cut off");
         answer_.append(bytes, static_cast<std::size_t>(len));
         hear();
     }
@@ -175,21 +175,21 @@ private:
         const auto end = answer_.find("\r\n\r\n");
         if (!head_ && end != answer_.npos) {
             head_ = read_head(answer_, end);
-            if (!head_) return fail(ASTAT_E_MALFORMED, "the answer is not HTTP with a length");
-            check(astat_look_head_arrived, look_.get(), head_->http_status, head_->headers.data(),
-                  head_->headers.size());
+            if (!head_) return fail(Code::malformed, "the answer is not HTTP with a length");
+            look_.head_arrived(head_->http_status, head_->headers).value();
         }
         if (head_ && answer_.size() >= head_->len + head_->body_len)
-            check(astat_look_answered, look_.release(), head_->http_status, head_->headers.data(),
-                  head_->headers.size(), answer_.data() + head_->len, head_->body_len);
+            look_.answered(head_->http_status, head_->headers,
+                           std::string_view(answer_).substr(head_->len, head_->body_len))
+                .value();
         else if (answer_.size() == longest_answer)
-            fail(ASTAT_E_MALFORMED, "the answer is too long");
+            fail(Code::malformed, "the answer is too long");
     }
 
     void broke()
     {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            fail(ASTAT_E_TRANSPORT, std::strerror(errno));
+            fail(Code::transport, std::strerror(errno));
     }
 
     Look look_; // none once it is over
@@ -219,47 +219,45 @@ Address find_server(std::string_view url)
 }
 
 // Waits for so long, or until a socket is ready or a question's time is over.
-void serve(std::list<Exchange> &exchanges, std::uint64_t wait_ns)
+void serve(std::list<Exchange> &exchanges, std::chrono::nanoseconds wait)
 {
     std::vector<pollfd> fds;
     for (const auto &it : exchanges) {
         fds.push_back(it.wants());
-        wait_ns = std::min(wait_ns, it.time_left_ns());
+        wait = std::min(wait, it.time_left());
     }
     // A signal, or to wake too early, is no harm.
-    ::poll(fds.data(), fds.size(), static_cast<int>(std::min<std::uint64_t>(wait_ns / 1'000'000, 60'000)) + 1);
+    const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(std::min<std::chrono::nanoseconds>(wait, 1min));
+    ::poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));
     auto fd = fds.begin();
     for (auto &it : exchanges) {
         if (fd++->revents) it.go_on();
-        if (!it.is_over() && it.time_left_ns() == 0) it.fail(ASTAT_E_TIMED_OUT, "no answer in time");
+        if (!it.is_over() && it.time_left() == 0ns) it.fail(Code::timed_out, "no answer in time");
     }
     exchanges.remove_if([](const Exchange &it) { return it.is_over(); });
 }
 
-ExitCode follow(const Tracker &tracker)
+ExitCode follow(Tracker tracker)
 {
     Address server;
     std::list<Exchange> exchanges;
     auto exit_code = all_answered;
     for (;;) {
         if (exchanges.size() == at_once) { // a look must have a place to go to
-            serve(exchanges, UINT64_MAX);
+            serve(exchanges, 1min);
             continue;
         }
-        std::int32_t what = 0;
-        std::uint64_t sleep_ns = 0;
-        astat_look *look = nullptr;
-        const auto ended = call<Ended>(astat_tracker_step, tracker.get(), &what, &sleep_ns, &look);
-        Look asked(look);
-        switch (what) {
-        case ASTAT_STEP_LOOK:
-            if (!server) server = find_server(view(astat_look_url(look)));
-            exchanges.emplace_back(std::move(asked), *server);
+        auto step = tracker.step().value();
+        if (const auto look = std::get_if<Look>(&step)) {
+            if (!server) server = find_server(look->url());
+            exchanges.emplace_back(std::move(*look), *server);
             if (exchanges.back().is_over()) exchanges.pop_back(); // it failed at once
-            break;
-        case ASTAT_STEP_SLEEP: serve(exchanges, sleep_ns); break;
-        case ASTAT_STEP_ENDED: exit_code = std::max(exit_code, show(ended)); break;
-        case ASTAT_STEP_DONE: return exit_code;
+        } else if (const auto sleep = std::get_if<Sleep>(&step)) {
+            serve(exchanges, sleep->time);
+        } else if (const auto ended = std::get_if<Ended>(&step)) {
+            exit_code = std::max(exit_code, show(ended->result));
+        } else {
+            return exit_code;
         }
     }
 }
@@ -273,16 +271,12 @@ try {
         return wrong_input;
     }
     std::signal(SIGPIPE, SIG_IGN); // a connection that broke is an answer of send
-    const astat_wait_options *none = nullptr;
-    const auto client = client_from_environment();
-    const auto tracker = call<Tracker>(astat_tracker_new, client.get(), none);
-    for (int i = 1; i < argc; i++)
-        check(astat_tracker_add, tracker.get(), ASTAT_LIT("activity.create"), astat_cstr(argv[i]),
-              ASTAT_NS_NONE, nullptr);
-    return follow(tracker);
-} catch (const Failure &failure) {
-    std::cerr << failure.what() << "\n";
-    return failure.exit_code();
+    auto tracker = client_from_environment().tracker().value();
+    for (auto id = argv + 1; id < argv + argc; id++)
+        tracker.add({"activity.create", *id}).value();
+    return follow(std::move(tracker));
+} catch (const Exception &failure) {
+    return show(failure.error());
 } catch (const std::invalid_argument &problem) {
     std::cerr << problem.what() << "\n";
     return wrong_input;

@@ -6,19 +6,6 @@
 
 #include <algorithm>
 
-namespace {
-
-ExitCode ask(const Client &client, const char *id)
-try {
-    return show(
-        call<Status>(astat_client_status, client.get(), ASTAT_LIT("activity.create"), astat_cstr(id)));
-} catch (const Failure &failure) {
-    std::cerr << failure.what() << "\n";
-    return failure.exit_code();
-}
-
-} // namespace
-
 int main(int argc, char **argv)
 try {
     if (argc < 2) {
@@ -27,10 +14,9 @@ try {
     }
     const auto client = client_from_environment();
     auto exit_code = all_answered;
-    std::for_each(argv + 1, argv + argc,
-                  [&](const char *id) { exit_code = std::max(exit_code, ask(client, id)); });
+    for (auto id = argv + 1; id < argv + argc; id++)
+        exit_code = std::max(exit_code, show(client.status("activity.create", *id)));
     return exit_code;
-} catch (const Failure &failure) {
-    std::cerr << failure.what() << "\n";
-    return failure.exit_code();
+} catch (const activity_status::Exception &failure) {
+    return show(failure.error());
 }

@@ -7,14 +7,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
 #include <iomanip>
 #include <string>
+#include <vector>
 
 namespace {
 
 constexpr auto activities = 5;
-constexpr auto operation = std::string_view("activity.create");
 
 std::string activity(int number)
 {
@@ -23,33 +22,12 @@ std::string activity(int number)
            + std::to_string(number) + R"("})";
 }
 
-void submit(const Client &client, const Batch &batch, const std::string &body)
+void show(const activity_status::Progress &progress)
 {
-    const astat_submit_options *none = nullptr;
-    const auto submitted =
-        call<Submitted>(astat_client_submit, client.get(), text(operation), text(body), none);
-    const auto id = astat_submitted_request_id(submitted.get());
-    std::cout << view(id) << "  submitted\n";
-    astat_error *error = nullptr;
-    if (astat_batch_add(batch.get(), text(operation), id, ASTAT_NS_NONE, nullptr, &error) != ASTAT_OK)
-        throw Failure(Error(error));
-}
-
-// The next job that ends; none if all have.
-Ended next(const Batch &batch)
-{
-    std::int32_t what = 0;
-    return call<Ended>(astat_batch_next, batch.get(), ASTAT_NS_NONE, &what);
-}
-
-void show_progress(const Batch &batch)
-{
-    astat_progress progress = ASTAT_PROGRESS_INIT;
-    if (astat_batch_progress(batch.get(), &progress, nullptr) != ASTAT_OK) return;
     std::cout << "    " << progress.total - progress.open << " of " << progress.total;
-    if (progress.open && progress.remaining_ns != ASTAT_NS_NONE)
+    if (progress.open && progress.eta)
         std::cout << ", the rest in about " << std::fixed << std::setprecision(1)
-                  << static_cast<double>(progress.remaining_ns) / 1e9 << " s";
+                  << std::chrono::duration<double>(progress.eta->remaining).count() << " s";
     std::cout << "\n";
 }
 
@@ -59,21 +37,21 @@ int main()
 try {
     using namespace std::chrono_literals;
 
-    astat_wait_options options = ASTAT_WAIT_OPTIONS_INIT;
-    options.deadline_ns = std::chrono::nanoseconds(2min).count();
-    const astat_wait_options *const given = &options;
-
     const auto client = client_from_environment();
-    const auto batch = call<Batch>(astat_batch_new, client.get(), given);
-    for (int number = 1; number <= activities; number++)
-        submit(client, batch, activity(number));
+    std::vector<activity_status::Job> jobs;
+    for (int number = 1; number <= activities; number++) {
+        jobs.push_back(client.submit("activity.create", activity(number)).value());
+        std::cout << jobs.back().request_id << "  submitted\n";
+    }
+    activity_status::WaitOptions options;
+    options.deadline = 2min;
+    auto waiting = client.wait_all(jobs, options);
     auto exit_code = all_answered;
-    while (const auto ended = next(batch)) {
-        exit_code = std::max(exit_code, show(ended));
-        show_progress(batch);
+    for (auto &&[job, result] : waiting) {
+        exit_code = std::max(exit_code, show(result));
+        show(waiting.progress().value());
     }
     return exit_code;
-} catch (const Failure &failure) {
-    std::cerr << failure.what() << "\n";
-    return failure.exit_code();
+} catch (const activity_status::Exception &failure) {
+    return show(failure.error());
 }

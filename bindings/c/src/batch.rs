@@ -242,7 +242,7 @@ pub unsafe extern "C" fn astat_batch_last_status(
             let job = batch.operations.job(operation, request_id, ASTAT_NS_NONE)?;
             let it = batch.waiting.take()?;
             let last = it.tracker().last_status(&job);
-            Ok(last.map(|status| astat_status::new(status, job.operation().name())))
+            Ok(last.map(|status| astat_status::new(status.clone(), job.operation().name())))
         })
     }
 }

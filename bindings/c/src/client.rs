@@ -192,7 +192,7 @@ pub unsafe extern "C" fn astat_client_status(
             let options = options::read(options)?;
             let status = client.bounded(options.deadline_ns, options.cancel).status(&operation, &id);
             status
-                .map(|status| astat_status::new(&status, operation.name()))
+                .map(|status| astat_status::new(status, operation.name()))
                 .map_err(|error| Failure::of(&error, &operation))
         })
     }
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn astat_client_wait(
             let status =
                 client.bounded(ASTAT_NS_NONE, options.cancel).wait(&operation, &id, &options.given()?);
             status
-                .map(|status| astat_status::new(&status, operation.name()))
+                .map(|status| astat_status::new(status, operation.name()))
                 .map_err(|error| Failure::of(&error, &operation))
         })
     }

@@ -36,11 +36,11 @@ pub struct astat_clock_ops {
     pub now_ns: Option<unsafe extern "C" fn(context: *mut c_void) -> u64>,
     /// Nanoseconds since 1970 (UTC). It may jump. Required.
     pub wall_ns: Option<unsafe extern "C" fn(context: *mut c_void) -> u64>,
-    /// Blocks the calling thread for ns nanoseconds, and returns ASTAT_OK. Required. After anything else the library
-    /// gives the call up: it fails with ASTAT_E_INTERRUPTED.
+    /// Blocks the calling thread for ns nanoseconds, and returns ASTAT_OK. Required. A wait that may be woken is made of
+    /// sleeps of 10 ms. After anything else the library gives the call up: it fails with ASTAT_E_INTERRUPTED.
     pub sleep: Option<unsafe extern "C" fn(context: *mut c_void, ns: u64) -> i32>,
-    /// Calls work(what) once, on a thread that lives in this time, and returns ASTAT_OK; or anything else, and does
-    /// not call it. NULL: on a thread of the library's own. A clock whose time jumps can call it at once: its threads would
+    /// Calls work(what) once, on a thread that lives in this time, and returns ASTAT_OK: until it is called, it keeps
+    /// what it needs of the client. Or returns anything else, and does not call it. NULL: on a thread of the library's own. A clock whose time jumps can call it at once: its threads would
     /// be overtaken by the time.
     pub spawn: Option<
         unsafe extern "C" fn(

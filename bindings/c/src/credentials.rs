@@ -41,7 +41,7 @@ pub struct astat_credentials_ops {
     /// is asked for each call, so keep what you have fetched.
     ///
     /// After anything else the call is not sent and fails with ASTAT_E_CONFIG, with the reason that astat_trouble_say was
-    /// given.
+    /// given, as it is: it must hold no key.
     pub get: Option<
         unsafe extern "C" fn(
             context: *mut c_void,

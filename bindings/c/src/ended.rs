@@ -71,7 +71,7 @@ impl astat_ended {
     pub(crate) fn new(job: &Job, outcome: Result<JobStatus, Error>) -> Self {
         let operation = job.operation();
         let outcome = match outcome {
-            Ok(status) => Ok(Arc::new(astat_status::new(&status, operation.name()))),
+            Ok(status) => Ok(Arc::new(astat_status::new(status, operation.name()))),
             Err(error) => Err(Failure::of(&error, operation).keep()),
         };
         astat_ended { job: job.into(), outcome }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::code::{
     self, ASTAT_E_ARGUMENT, ASTAT_E_CONFIG, ASTAT_E_INTERRUPTED, ASTAT_E_LIMITER, ASTAT_E_PANIC,
-    ASTAT_E_REENTRANT, ASTAT_OK, astat_code,
+    ASTAT_E_REENTRANT, ASTAT_E_TRANSPORT, ASTAT_OK, astat_code,
 };
 use crate::status::astat_status;
 use crate::text::{Text, astat_str};
@@ -205,6 +205,11 @@ impl Failure {
         Failure::ours(ASTAT_E_LIMITER, "limiter", message, Resend::Pointless)
     }
 
+    /// A transport that is not what it should be.
+    pub(crate) fn transport(message: &str) -> Self {
+        Failure::ours(ASTAT_E_TRANSPORT, "transport", message, Resend::Pointless)
+    }
+
     /// A plug-in would wait for the call that waits for it.
     pub(crate) fn reentrant() -> Self {
         let message = "a function of a plug-in called one that blocks; let another thread do that";
@@ -224,7 +229,8 @@ impl Failure {
 
     /// An error of a call for this operation.
     pub(crate) fn of(error: &Error, operation: &Operation) -> Self {
-        let last_status = error.last_status().map(|it| Arc::new(astat_status::new(it, operation.name())));
+        let last_status =
+            error.last_status().map(|it| Arc::new(astat_status::new(it.clone(), operation.name())));
         Failure::new(error, last_status)
     }
 

@@ -37,6 +37,8 @@ mod credentials;
 
 mod observer;
 
+mod conform;
+
 mod client;
 
 mod submitted;
@@ -56,3 +58,9 @@ mod batch;
 mod tracker;
 
 mod look;
+
+/// The structs and constants look as compiled programs know them.
+#[cfg(all(test, target_pointer_width = "64"))]
+mod layout {
+    include!("../abi/layout.rs");
+}

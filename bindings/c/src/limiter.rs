@@ -1,12 +1,10 @@
-//! A limiter written in C, the quota as numbers, and the checks for such a limiter.
+//! A limiter written in C, and the quota as numbers.
 
 use std::ffi::c_void;
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
 use std::time::Duration;
 
-use activity_status::builtin::{Quota, VirtualClock};
-use activity_status::conformance::{LimiterSubject, Time, check_limiter};
 use activity_status::plugin::{
     Acquired, CallClass, Clock, Limiter, LimiterError, Permit, Settlement, Snapshot,
 };
@@ -14,11 +12,10 @@ use activity_status::plugin::{
 use crate::client::{ASTAT_NS_NONE, ns};
 use crate::code::{ASTAT_OK, astat_code};
 use crate::config::{Chosen, astat_config};
-use crate::error::{Failure, astat_error};
-use crate::guard;
+use crate::error::astat_error;
 use crate::metrics::ASTAT_NONE;
 use crate::options::Options;
-use crate::plug::{self, Context, Plug, Table, astat_trouble};
+use crate::plug::{self, Plug, Table, astat_trouble};
 
 /// How a quota stands, for all who share it. Begin with ASTAT_SNAPSHOT_INIT.
 #[repr(C)]
@@ -129,20 +126,6 @@ pub struct astat_limiter_ops {
     >,
 }
 
-/// Opens a limiter that keeps a quota of so many calls in a window, in nanoseconds. Limiters of the same number share
-/// one quota, as two processes would; one with another number has nothing to do with them and is unused.
-///
-/// Returns its functions, which may be the same for all, and its *context; NULL if it cannot be opened.
-pub type astat_limiter_open = Option<
-    unsafe extern "C" fn(
-        user: *mut c_void,
-        number: u32,
-        calls: u32,
-        window_ns: u64,
-        context: *mut *mut c_void,
-    ) -> *const astat_limiter_ops,
->;
-
 /// Gives the clients of a configuration a limiter of your own, in place of the limiter setting. All of them share it,
 /// and the settings that tell how slots are kept (quota, strict, submit_share) are then yours to keep. A later one
 /// replaces it.
@@ -166,51 +149,6 @@ pub unsafe extern "C" fn astat_config_set_limiter(
     unsafe {
         plug::set(config, ops, context, err, |config, limiter: Plugged| {
             config.limiter.replace(Chosen::Own(Arc::new(limiter)))
-        })
-    }
-}
-
-/// Puts a limiter of your own through the checks that the library's own go through, in virtual time: never more calls
-/// than the quota in any window, waiting as told is enough, a refusal slows all, a caller that dies frees its slot,
-/// no one starves, and more.
-///
-/// open makes the limiters, with user as it is given here; each is destroyed before this function returns. Their
-/// times are those of a clock that jumps, so nothing waits. longest_call_ns is how long a call may take before the
-/// limiter holds its caller for dead; ASTAT_NS_NONE is a minute, the call_deadline unless it is set.
-///
-/// ASTAT_OK if it passes. ASTAT_E_LIMITER if it does not: the message says which check failed and what the limiter
-/// did.
-#[must_use]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn astat_conform_limiter(
-    open: astat_limiter_open,
-    user: *mut c_void,
-    longest_call_ns: u64,
-    err: *mut *mut astat_error,
-) -> astat_code {
-    // SAFETY: the caller keeps the header's rules for functions and structs.
-    unsafe {
-        guard::change(err, || {
-            let open = open.ok_or_else(|| Failure::argument("open is NULL"))?;
-            let user = Context::lent(user);
-            let open = |number: u32, quota: Quota| -> Box<dyn Limiter> {
-                let mut context = std::ptr::null_mut();
-                let ops = open(user.get(), number, quota.calls(), ns(quota.window()), &mut context);
-                match Plugged::new(ops, context) {
-                    Ok(limiter) => Box::new(limiter),
-                    Err(failure) => Box::new(Unopened(failure)),
-                }
-            };
-            check_limiter(&LimiterSubject {
-                open: &open,
-                time: Time::Virtual(Arc::new(VirtualClock::new())),
-                window: Duration::from_secs(5),
-                longest_call: match longest_call_ns {
-                    ASTAT_NS_NONE => Duration::from_secs(60),
-                    longest => Duration::from_nanos(longest),
-                },
-            })
-            .map_err(|failed| Failure::limiter(&format!("{}: {}", failed.check, failed.what)))
         })
     }
 }
@@ -298,19 +236,6 @@ pub(crate) fn class_of(class: CallClass) -> i32 {
         CallClass::Submit => ASTAT_CLASS_SUBMIT,
         CallClass::Poll => ASTAT_CLASS_POLL,
         _ => ASTAT_CLASS_OTHER,
-    }
-}
-
-/// In place of a limiter that could not be opened: it can tell nothing but why.
-struct Unopened(Failure);
-
-impl Limiter for Unopened {
-    fn try_acquire(&self, _: CallClass, _: &dyn Clock) -> Result<Acquired, LimiterError> {
-        Err(LimiterError { message: format!("it could not be opened: {}", self.0), source: None })
-    }
-
-    fn settle(&self, _: Permit, _: Settlement, _: &dyn Clock) -> Result<(), LimiterError> {
-        Ok(())
     }
 }
 

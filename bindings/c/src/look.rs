@@ -7,7 +7,7 @@ use activity_status::{Look, RequestId};
 use zeroize::Zeroizing;
 
 use crate::client::{astat_pair, ns};
-use crate::code::{ASTAT_E_MALFORMED, ASTAT_E_TIMED_OUT, ASTAT_E_TRANSPORT, astat_code};
+use crate::code::{ASTAT_E_INTERRUPTED, ASTAT_E_MALFORMED, ASTAT_E_TIMED_OUT, ASTAT_E_TRANSPORT, astat_code};
 use crate::error::{Failure, astat_error};
 use crate::text::{Text, astat_str};
 use crate::{guard, handle, plug};
@@ -159,8 +159,8 @@ pub unsafe extern "C" fn astat_look_answered(
 /// No whole answer came to a client of your own: tells the tracker, which asks again later.
 ///
 /// delivery is one of ASTAT_DELIVERY_*; say ASTAT_DELIVERY_NOT_SENT only if that is certain. why is
-/// ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, or ASTAT_E_MALFORMED (cut off, too large, not
-/// HTTP). message is a phrase without a full stop, for people; it must hold no URL and no key. ASTAT_E_ARGUMENT for
+/// ASTAT_E_TRANSPORT (no connection, or it broke), ASTAT_E_TIMED_OUT, ASTAT_E_MALFORMED (cut off, too large, not HTTP),
+/// or ASTAT_E_INTERRUPTED. message is a phrase without a full stop, for people; it must hold no URL and no key. ASTAT_E_ARGUMENT for
 /// another delivery or why: the question then counts as dropped.
 ///
 /// The look is used up, whatever is returned.
@@ -184,6 +184,7 @@ pub unsafe extern "C" fn astat_look_failed(
                 ASTAT_E_TRANSPORT => Why::Connection,
                 ASTAT_E_TIMED_OUT => Why::TimedOut,
                 ASTAT_E_MALFORMED => Why::Malformed,
+                ASTAT_E_INTERRUPTED => Why::Interrupted,
                 _ => return Err(Failure::argument(&format!("why is {why}, which no look fails with"))),
             };
             let message = message.read("message")?.to_owned();

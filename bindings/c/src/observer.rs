@@ -237,7 +237,9 @@ pub unsafe extern "C" fn astat_event_status(event: *const astat_event<'_>) -> *c
     unsafe {
         guard::get(event, none, |it| {
             let status = it.status.get_or_init(|| match it.event {
-                Event::Status { operation, status } => Some(Arc::new(astat_status::new(status, operation))),
+                Event::Status { operation, status } => {
+                    Some(Arc::new(astat_status::new((*status).clone(), operation)))
+                }
                 _ => None,
             });
             status.as_ref().map_or(none, Arc::as_ptr)

@@ -19,15 +19,15 @@ pub struct astat_trouble {
 }
 
 /// Says why a function of a plug-in failed: a sentence without a full stop, for people. It becomes part of the
-/// message of the caller's error, with the client's keys masked. The text is copied, and what in it is not UTF-8 is
-/// replaced; a later one replaces it. Only the thread that the function was called in may use trouble, and not after it
+/// message of the caller's error, with the keys of the call masked if there is a call that has some. The text is copied as one line of a thousand
+/// characters at the most, and what in it is not UTF-8 is replaced; a later one replaces it. Only the thread that the function was called in may use trouble, and not after it
 /// has returned. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_trouble_say(trouble: *mut astat_trouble, message: astat_str) {
     // SAFETY: the caller lends a trouble that is alive to one thread, and a text.
     guard::quiet((), || unsafe {
         let Some(trouble) = trouble.as_mut() else { return };
-        let message = message.read_lossy();
+        let message = message.read_phrase();
         trouble.said = (!message.is_empty()).then_some(message);
     });
 }

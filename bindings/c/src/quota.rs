@@ -24,7 +24,8 @@ pub struct astat_limiter {
 }
 
 /// Makes the limiter that the settings of a configuration name: limiter, quota, strict, submit_share, limiter_away,
-/// call_deadline, and the API key where it is kept in Redis. Or the program's own, if it has one.
+/// call_deadline, and the API key where it is kept in Redis. Or the program's own, if it has one. Its times are those of
+/// the configuration's clock, which all clients that get it must have too.
 ///
 /// *out is the limiter; free it with astat_limiter_free. ASTAT_E_CONFIG for a setting that makes no sense.
 #[must_use]
@@ -84,7 +85,8 @@ pub unsafe extern "C" fn astat_config_use_limiter(
     }
 }
 
-/// Asks for leave to make one call of this class (ASTAT_CLASS_*) now. It does not block, but for a limiter on a server.
+/// Asks for leave to make one call of this class (ASTAT_CLASS_*) now. It blocks only as
+/// long as the limiter needs: a moment, but for one on a server.
 ///
 /// *answer is ASTAT_GRANTED, and *permit is to be settled once; or ASTAT_RETRY_AFTER, and the same thread asks again
 /// after *wait_ns, or gives its place up by astat_limiter_leave. ASTAT_E_LIMITER if the limiter cannot tell: then the

@@ -1,5 +1,7 @@
 //! All that the vendor said of one job.
 
+use std::sync::OnceLock;
+
 use activity_status::{JobStatus, Outcome};
 
 use crate::text::{Text, astat_str};
@@ -7,19 +9,10 @@ use crate::{guard, handle};
 
 /// All that the vendor said of one job. It never changes, outlives the client, and may be used by all threads.
 pub struct astat_status {
-    request_id: Text,
-    outcome: Outcome,
-    state: Text,
-    task_type: Text,
-    reason: Text,
-    current_step: Text,
-    last_step: Text,
-    request_body: Text,
-    message: Text,
-    created_id: Text,
-    related_id: Text,
-    raw: Text,
-    json: Text,
+    status: JobStatus,
+    operation: Box<str>,
+    /// Each is made when it is asked for: most programs want few of them.
+    texts: [OnceLock<Text>; 12],
 }
 
 /// Not settled: it may still change.
@@ -48,7 +41,7 @@ pub unsafe extern "C" fn astat_status_free(status: *mut astat_status) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_request_id(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.request_id.view()) }
+    unsafe { text(status, 0, |it| Some(it.request_id().as_str())) }
 }
 
 /// How the job stands: ASTAT_PENDING, ASTAT_SUCCEEDED or ASTAT_FAILED; 0 if status is NULL.
@@ -59,7 +52,7 @@ pub unsafe extern "C" fn astat_status_request_id(status: *const astat_status) ->
 pub unsafe extern "C" fn astat_status_outcome(status: *const astat_status) -> i32 {
     // SAFETY: the caller keeps the handle alive.
     unsafe {
-        guard::get(status, 0, |it| match it.outcome {
+        guard::get(status, 0, |it| match it.status.outcome() {
             Outcome::Pending => ASTAT_PENDING,
             Outcome::Succeeded => ASTAT_SUCCEEDED,
             Outcome::Failed => ASTAT_FAILED,
@@ -72,7 +65,7 @@ pub unsafe extern "C" fn astat_status_outcome(status: *const astat_status) -> i3
 pub unsafe extern "C" fn astat_status_outcome_name(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
     unsafe {
-        guard::get(status, astat_str::NONE, |it| match it.outcome {
+        guard::get(status, astat_str::NONE, |it| match it.status.outcome() {
             Outcome::Pending => c"pending".into(),
             Outcome::Succeeded => c"succeeded".into(),
             Outcome::Failed => c"failed".into(),
@@ -84,70 +77,70 @@ pub unsafe extern "C" fn astat_status_outcome_name(status: *const astat_status) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_state(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.state.view()) }
+    unsafe { text(status, 1, |it| Some(it.state().as_str())) }
 }
 
 /// What kind of task it is, such as "Activity Create". Empty if the vendor did not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_task_type(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.task_type.view()) }
+    unsafe { text(status, 2, |it| Some(it.task_type())) }
 }
 
 /// Why, in the vendor's words. Empty if it did not say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_reason(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.reason.view()) }
+    unsafe { text(status, 3, |it| Some(it.reason())) }
 }
 
 /// The step that it is in. No text once it is over.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_current_step(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.current_step.view()) }
+    unsafe { text(status, 4, |it| it.current_step()) }
 }
 
 /// The step that it was in before, if there is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_last_step(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.last_step.view()) }
+    unsafe { text(status, 5, |it| it.last_step()) }
 }
 
 /// The body that was submitted, character for character, if the vendor gave it. It may hold a NUL: use its length.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_request_body(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.request_body.view()) }
+    unsafe { text(status, 6, |it| it.request_body()) }
 }
 
 /// What the original call answered, as JSON. No text unless it succeeded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_message(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.message.view()) }
+    unsafe { text(status, 7, |it| it.message()) }
 }
 
 /// The id of what was created (Id in the message), such as the new activity's, if there is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_created_id(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.created_id.view()) }
+    unsafe { text(status, 8, |it| it.created_id()) }
 }
 
 /// The id that it belongs to (RelatedId in the message), such as the lead's, if there is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_related_id(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.related_id.view()) }
+    unsafe { text(status, 9, |it| it.related_id()) }
 }
 
 /// The whole answer, as it came, with all that this version of the library does not know.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_raw(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.raw.view()) }
+    unsafe { text(status, 10, |it| Some(it.raw())) }
 }
 
 /// The status as one line of JSON, the same in every language and on the command line: {"request_id", "operation",
@@ -155,26 +148,32 @@ pub unsafe extern "C" fn astat_status_raw(status: *const astat_status) -> astat_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_status_json(status: *const astat_status) -> astat_str {
     // SAFETY: the caller keeps the handle alive.
-    unsafe { guard::get(status, astat_str::NONE, |it| it.json.view()) }
+    unsafe {
+        guard::get(status, astat_str::NONE, |it| {
+            it.texts[11].get_or_init(|| it.status.to_json(&it.operation).as_str().into()).view()
+        })
+    }
 }
 
 impl astat_status {
-    /// Every text is made now, not when it is asked for: a handle that never changes needs no lock.
-    pub(crate) fn new(status: &JobStatus, operation: &str) -> Self {
-        astat_status {
-            request_id: status.request_id().as_str().into(),
-            outcome: status.outcome(),
-            state: status.state().as_str().into(),
-            task_type: status.task_type().into(),
-            reason: status.reason().into(),
-            current_step: status.current_step().into(),
-            last_step: status.last_step().into(),
-            request_body: status.request_body().into(),
-            message: status.message().into(),
-            created_id: status.created_id().into(),
-            related_id: status.related_id().into(),
-            raw: status.raw().into(),
-            json: status.to_json(operation).as_str().into(),
-        }
+    pub(crate) fn new(status: JobStatus, operation: &str) -> Self {
+        astat_status { status, operation: operation.into(), texts: Default::default() }
+    }
+}
+
+/// A text of a status, made if nobody has asked for it yet.
+///
+/// # Safety
+/// As [`guard::get`].
+unsafe fn text(
+    status: *const astat_status,
+    which: usize,
+    make: impl FnOnce(&JobStatus) -> Option<&str>,
+) -> astat_str {
+    // SAFETY: the caller's promise is ours.
+    unsafe {
+        guard::get(status, astat_str::NONE, |it| {
+            it.texts[which].get_or_init(|| make(&it.status).into()).view()
+        })
     }
 }

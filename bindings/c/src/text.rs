@@ -56,7 +56,19 @@ impl astat_str {
 }
 
 impl astat_str {
-    /// A text for people: what in it is not UTF-8 is replaced, and a text that is none is empty.
+    /// A text for people, as one line that is not too long.
+    ///
+    /// # Safety
+    /// As [`read`](astat_str::read).
+    pub(crate) unsafe fn read_phrase(self) -> String {
+        let cut = astat_str { len: self.len.min(4 * LONGEST_PHRASE), ..self };
+        // SAFETY: the caller's promise is ours.
+        let text = unsafe { cut.read_lossy() };
+        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        plain.take(LONGEST_PHRASE).collect()
+    }
+
+    /// A text of which what is not UTF-8 is replaced; empty if there is none.
     ///
     /// # Safety
     /// As [`read`](astat_str::read).
@@ -69,6 +81,9 @@ impl astat_str {
         String::from_utf8_lossy(bytes).into_owned()
     }
 }
+
+/// So many characters of a plug-in's reason are told.
+const LONGEST_PHRASE: usize = 1000;
 
 impl From<&'static CStr> for astat_str {
     fn from(text: &'static CStr) -> Self {

@@ -233,7 +233,7 @@ pub unsafe extern "C" fn astat_tracker_last_status(
             let job = tracker.operations.job(operation, request_id, ASTAT_NS_NONE)?;
             let it = tracker.tracker.take()?;
             let last = it.last_status(&job);
-            Ok(last.map(|status| astat_status::new(status, job.operation().name())))
+            Ok(last.map(|status| astat_status::new(status.clone(), job.operation().name())))
         })
     }
 }

@@ -161,7 +161,7 @@ pub unsafe extern "C" fn astat_request_time_left_ns(request: *const astat_reques
 }
 
 /// 1 as soon as the caller gives the call up (astat_cancel_trigger): a transport that can stop then, does, and returns
-/// ASTAT_E_INTERRUPTED. 0 until then, or if request is NULL.
+/// ASTAT_E_INTERRUPTED: a submit is then in doubt unless astat_reply_fail says that it was not sent. 0 until then, or if request is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_request_is_cancelled(request: *const astat_request) -> i32 {
     // SAFETY: the caller uses it only while send runs, and so long the flag is there.
@@ -214,7 +214,8 @@ pub unsafe extern "C" fn astat_reply_head_arrived(reply: *mut astat_reply<'_>) {
     // SAFETY: the caller uses it only while send runs, in one thread at a time.
     unsafe {
         tell(reply, |it| {
-            if is_status(it.head.status) {
+            // What comes before the answer, such as 100 Continue, is none.
+            if is_status(it.head.status) && it.head.status >= 200 {
                 (it.on_head)(&it.head);
             }
         })
@@ -223,7 +224,8 @@ pub unsafe extern "C" fn astat_reply_head_arrived(reply: *mut astat_reply<'_>) {
 
 /// Adds len bytes to the body of the answer, without a transfer coding. The library copies them.
 ///
-/// ASTAT_E_MALFORMED once it is larger than any answer is (10 MiB): give up then, and return it. ASTAT_E_ARGUMENT for
+/// ASTAT_E_MALFORMED once it is larger than any answer is (10 MiB), or astat_reply_fail was called: give up then, and
+/// return it. ASTAT_E_ARGUMENT for
 /// bytes that are NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_reply_add_body(
@@ -236,8 +238,8 @@ pub unsafe extern "C" fn astat_reply_add_body(
         let (Some(reply), Ok(bytes)) = (reply.as_mut(), look::bytes(bytes, len)) else {
             return crate::code::ASTAT_E_ARGUMENT;
         };
-        if bytes.len() > LARGEST_BODY - reply.body.len().min(LARGEST_BODY) {
-            reply.failure = Some(TransportError {
+        if reply.failure.is_some() || bytes.len() > LARGEST_BODY - reply.body.len().min(LARGEST_BODY) {
+            reply.failure.get_or_insert_with(|| TransportError {
                 delivery: Delivery::InDoubt,
                 failure: Why::Malformed,
                 message: "the answer is larger than 10 MiB".to_owned(),
@@ -261,12 +263,12 @@ pub unsafe extern "C" fn astat_reply_fail(
     delivery: i32,
     why: astat_code,
     message: astat_str,
-) -> i32 {
+) -> astat_code {
     // SAFETY: the caller uses it only while send runs, in one thread at a time, and lends a text.
     unsafe {
         tell(reply, |it| {
             let delivery = look::delivery(delivery).unwrap_or(Delivery::InDoubt);
-            let message = message.read_lossy();
+            let message = message.read_phrase();
             it.failure = Some(TransportError { delivery, failure: failure(why), message, source: None });
         });
     }

@@ -20,8 +20,14 @@ use crate::{Error, ErrorKind, Resend};
 /// assert_eq!(error.kind(), ErrorKind::Interrupted);
 /// # Ok::<(), activity_status::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Canceller(Arc<Cancel>);
+
+impl Default for Canceller {
+    fn default() -> Self {
+        Canceller::new()
+    }
+}
 
 #[derive(Debug, Default)]
 struct Cancel {
@@ -32,7 +38,10 @@ struct Cancel {
 impl Canceller {
     /// Nothing is cancelled yet.
     pub fn new() -> Self {
-        Canceller::default()
+        let canceller = Canceller(Arc::default());
+        // On some systems a lock is allocated when it is first taken, which a signal handler must not do.
+        canceller.with_list(|_| {});
+        canceller
     }
 
     /// Ends what waits: at once, or, if the clock is not the system's, when its present sleep ends. What is on its way is left to
@@ -41,7 +50,14 @@ impl Canceller {
     /// It takes no lock that it would have to wait for and allocates nothing, so a signal handler may call it.
     pub fn cancel(&self) {
         self.0.asked.store(true, Ordering::SeqCst);
-        self.wake();
+        fence(Ordering::SeqCst);
+        let waiting = match self.0.waiting.try_lock() {
+            Ok(waiting) => waiting,
+            Err(TryLockError::Poisoned(waiting)) => waiting.into_inner(),
+            // Whoever has the list looks afterwards whether it was cancelled meanwhile.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        waiting.iter().for_each(Thread::unpark);
     }
 
     /// Was it cancelled?
@@ -49,15 +65,9 @@ impl Canceller {
         self.0.asked.load(Ordering::SeqCst)
     }
 
-    /// Wakes all who wait. Whoever has the list at this moment is awake, and does it in our place if we are cancelled.
+    /// Wakes all who wait, because of an answer say.
     pub(crate) fn wake(&self) {
-        fence(Ordering::SeqCst);
-        let waiting = match self.0.waiting.try_lock() {
-            Ok(waiting) => waiting,
-            Err(TryLockError::Poisoned(waiting)) => waiting.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        waiting.iter().for_each(Thread::unpark);
+        self.with_list(|waiting| waiting.iter().for_each(Thread::unpark));
     }
 
     pub(crate) fn flag(&self) -> &AtomicBool {
@@ -66,15 +76,16 @@ impl Canceller {
 
     /// While this is held, the calling thread is among those who are woken.
     pub(crate) fn waiting(&self) -> Waiting<'_> {
-        self.change(|waiting| waiting.push(std::thread::current()));
+        self.with_list(|waiting| waiting.push(std::thread::current()));
         Waiting(self)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Thread>)) {
-        change(&mut self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    fn with_list(&self, work: impl FnOnce(&mut Vec<Thread>)) {
+        let list = || self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut list());
         fence(Ordering::SeqCst);
         if self.is_cancelled() {
-            self.wake();
+            list().iter().for_each(Thread::unpark);
         }
     }
 }
@@ -85,7 +96,7 @@ pub(crate) struct Waiting<'a>(&'a Canceller);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let me = std::thread::current().id();
-        self.0.change(|waiting| {
+        self.0.with_list(|waiting| {
             if let Some(place) = waiting.iter().position(|thread| thread.id() == me) {
                 waiting.swap_remove(place);
             }
@@ -136,6 +147,7 @@ pub(crate) fn interrupted(message: &str) -> Error {
 mod tests {
     use super::*;
     use crate::builtin::SystemClock;
+    use std::sync::atomic::AtomicU32;
 
     #[test]
     fn all_who_wait_are_woken() {
@@ -164,8 +176,36 @@ mod tests {
             while canceller.0.waiting.lock().unwrap().is_empty() {
                 std::thread::yield_now();
             }
-            canceller.change(|_| canceller.cancel());
+            canceller.with_list(|_| canceller.cancel());
             assert!(sleeper.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn an_answer_that_comes_while_another_wakes_is_heard_too() {
+        let canceller = Canceller::new();
+        let (answers, is_parked) = (AtomicU32::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let _waiting = canceller.waiting();
+                while answers.load(Ordering::SeqCst) < 1 {
+                    is_parked.store(true, Ordering::SeqCst);
+                    std::thread::park();
+                }
+            });
+            while !is_parked.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            // Somebody has the list, and has woken all who wait already.
+            let list = canceller.0.waiting.lock().unwrap();
+            let second = scope.spawn(|| {
+                answers.store(1, Ordering::SeqCst);
+                canceller.wake();
+            });
+            std::thread::yield_now();
+            drop(list);
+            second.join().unwrap();
+            waiter.join().unwrap();
         });
     }
 

@@ -83,7 +83,8 @@ impl Look {
         self.at = self.pipeline.clock.now();
         // Without its permit it was begun in another way already.
         if self.permit.is_some() {
-            let sent = self.pipeline.sent(self.permit.take(), self.at);
+            let permit = self.permit.take();
+            let sent = self.pipeline.sent(permit, self.at, &self.keys, None);
             let call = self.call();
             let read = |json: &str| self.read(json);
             let result = self.pipeline.transmit(&call, sent, self.deadline, self.canceller.as_ref(), &read);
@@ -109,7 +110,8 @@ impl Look {
 
     /// The head of the answer has just arrived at a client of your own. Optional: the quota's slot is free the sooner for it.
     pub fn head_arrived(&mut self, head: &Head) {
-        self.pipeline.sent(self.permit.take(), self.at).head(head, true);
+        let permit = self.permit.take();
+        self.pipeline.sent(permit, self.at, &self.keys, None).head(head, true);
     }
 
     /// The whole answer has arrived at a client of your own, whatever its status.
@@ -124,7 +126,8 @@ impl Look {
     }
 
     fn received(&mut self, result: Result<Response, TransportError>) {
-        let sent = self.pipeline.sent(self.permit.take(), self.at);
+        let permit = self.permit.take();
+        let sent = self.pipeline.sent(permit, self.at, &self.keys, None);
         let call = self.call();
         // Nobody knows if that client had to connect first.
         let new_connection = true;

@@ -123,28 +123,25 @@ impl Pipeline {
         let (make, mut call) = (&call, call(self.keys()?)?);
         let (mut tried, mut renewed) = (Tried::default(), false);
         loop {
-            let permit = match self.permit(&call, deadline, bounds) {
-                Ok(permit) => permit,
-                Err(error) => {
-                    // A limiter that cannot tell cannot hear either; the place is lost by not coming.
-                    if error.kind() != ErrorKind::Limiter {
-                        self.limiter.leave();
-                    }
-                    return Err(tried.cut_short(error));
-                }
-            };
+            let permit = self.permit(&call, deadline, bounds).map_err(|error| tried.cut_short(error))?;
             let error = match self.attempt(&call, permit, deadline, bounds, tried.count() + 1, &read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             tried.add(&error);
-            if are_others(&error) && !renewed {
-                (renewed, call) = (true, make(self.keys()?)?);
-                continue;
-            }
-            let again = self.retry.again(&error, tried.failures, tried.refusals, call.salt());
-            let in_time = |pause: &Duration| self.clock.now().saturating_add(*pause) < deadline;
-            let Some(pause) = again.filter(in_time) else { return Err(tried.failed(error)) };
+            let pause = match are_others(&error) && !renewed {
+                true => {
+                    renewed = true;
+                    call = self.keys().and_then(make).map_err(|error| tried.failed(error))?;
+                    Duration::ZERO
+                }
+                false => {
+                    let again = self.retry.again(&error, tried.failures, tried.refusals, call.salt());
+                    let in_time = |pause: &Duration| self.clock.now().saturating_add(*pause) < deadline;
+                    let Some(pause) = again.filter(in_time) else { return Err(tried.failed(error)) };
+                    pause
+                }
+            };
             self.observe(&Event::Retrying {
                 operation: call.operation.name(),
                 request_id: call.id,
@@ -152,12 +149,30 @@ impl Pipeline {
                 wait: pause,
             });
             tried.last = Some(error);
-            bounds.sleep(&*self.clock, pause).map_err(|interrupted| tried.cut_short(interrupted))?;
+            if !pause.is_zero() {
+                bounds.sleep(&*self.clock, pause).map_err(|interrupted| tried.cut_short(interrupted))?;
+            }
         }
     }
 
-    /// Waits for leave to send one call.
+    /// Waits for leave to send one call, and gives the place up that it has waited in if none comes.
     fn permit(&self, call: &Call<'_>, deadline: Duration, bounds: &Bounds) -> Result<Permit, Error> {
+        let mut waits = false;
+        let permit = self.wait_for_permit(call, deadline, bounds, &mut waits);
+        // A limiter that cannot tell cannot hear either; the place is lost by not coming.
+        if waits && permit.as_ref().is_err_and(|error| error.kind() != ErrorKind::Limiter) {
+            self.limiter.leave();
+        }
+        permit
+    }
+
+    fn wait_for_permit(
+        &self,
+        call: &Call<'_>,
+        deadline: Duration,
+        bounds: &Bounds,
+        waits: &mut bool,
+    ) -> Result<Permit, Error> {
         loop {
             let late = || {
                 Error::new(
@@ -173,6 +188,7 @@ impl Pipeline {
             match self.limiter.try_acquire(call.class, &*self.clock) {
                 Ok(Acquired::Granted(permit)) => return Ok(permit),
                 Ok(Acquired::RetryAfter(wait)) => {
+                    *waits = true;
                     let wait = wait.max(Duration::from_millis(1));
                     if self.clock.now().saturating_add(wait) >= deadline {
                         return Err(late());
@@ -198,7 +214,7 @@ impl Pipeline {
     ) -> Result<T, Error> {
         let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
         self.observe(&Event::Sending { operation, request_id, class, attempt });
-        let sent = self.sent(Some(permit), self.clock.now());
+        let sent = self.sent(Some(permit), self.clock.now(), &call.keys, call.path_tail);
         self.transmit(call, sent, deadline, bounds.canceller.as_ref(), read)
     }
 
@@ -229,8 +245,14 @@ impl Pipeline {
     }
 
     /// A call that has its permit, on its way since `at`.
-    pub(crate) fn sent(&self, permit: Option<Permit>, at: Duration) -> Sent<'_> {
-        Sent { pipeline: self, permit, at }
+    pub(crate) fn sent<'a>(
+        &'a self,
+        permit: Option<Permit>,
+        at: Duration,
+        keys: &'a Credentials,
+        path_tail: Option<&'a str>,
+    ) -> Sent<'a> {
+        Sent { pipeline: self, permit, at, keys, path_tail }
     }
 
     /// What came back from a call: an answer of whatever kind, or none.
@@ -346,16 +368,6 @@ impl Pipeline {
         let path_tail = submission.tail();
         let (class, method) = (CallClass::Submit, Method::Post);
         Ok(Call { operation, class, id: None, method, url, body, path_tail, keys })
-    }
-
-    pub(crate) fn settle(&self, permit: Permit, how: Settlement) {
-        if let Err(error) = self.limiter.settle(permit, how, &*self.clock) {
-            let message = match self.keys() {
-                Ok(keys) => mask(&error.message, keys.secrets()),
-                Err(_) => error.message,
-            };
-            self.observe(&Event::SettleFailed { error: &LimiterError { message, source: error.source } });
-        }
     }
 
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
@@ -510,6 +522,8 @@ pub(crate) struct Sent<'a> {
     pipeline: &'a Pipeline,
     permit: Option<Permit>,
     at: Duration,
+    keys: &'a Credentials,
+    path_tail: Option<&'a str>,
 }
 
 impl Sent<'_> {
@@ -519,8 +533,10 @@ impl Sent<'_> {
     }
 
     fn settle(&mut self, how: Settlement) {
-        if let Some(permit) = self.permit.take() {
-            self.pipeline.settle(permit, how);
+        let Some(permit) = self.permit.take() else { return };
+        if let Err(error) = self.pipeline.limiter.settle(permit, how, &*self.pipeline.clock) {
+            let message = mask(&error.message, self.keys.secrets().chain(self.path_tail));
+            self.pipeline.observe(&Event::SettleFailed { error: &LimiterError { message, ..error } });
         }
     }
 }

@@ -78,7 +78,8 @@ impl Trouble {
     fn leaves_no_hope(&self, error: &Error) -> bool {
         match error.kind() {
             ErrorKind::Transport | ErrorKind::Malformed | ErrorKind::TimedOut => !self.heard,
-            _ => is_wrong_key(error),
+            // Other keys every time are no hope either.
+            kind => kind == ErrorKind::Unauthorized,
         }
     }
 }

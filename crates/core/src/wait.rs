@@ -165,9 +165,10 @@ impl WaitAll {
         let clock = &*self.tracker.pipeline().clone().clock;
         let until = clock.now().saturating_add(time);
         let (ours, callers) = (self.cancel.clone(), self.tracker.canceller().cloned());
+        let is_cancelled = || ours.is_cancelled() || callers.as_ref().is_some_and(Canceller::is_cancelled);
         let _waiting = (ours.waiting(), callers.as_ref().map(Canceller::waiting));
         loop {
-            if ours.is_cancelled() || callers.as_ref().is_some_and(Canceller::is_cancelled) {
+            if is_cancelled() {
                 self.tracker.leave();
                 return Ok(None);
             }
@@ -181,7 +182,8 @@ impl WaitAll {
                     if left.is_zero() {
                         return Err(NotYet);
                     }
-                    if clock.park(pause.min(left)).is_err() {
+                    // A plugin may have used up what was to wake this thread.
+                    if !is_cancelled() && clock.park(pause.min(left)).is_err() {
                         return Ok(None);
                     }
                 }

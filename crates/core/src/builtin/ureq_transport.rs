@@ -124,7 +124,7 @@ impl UreqTransport {
             .timeout_recv_response(Some(head))
             .timeout_recv_body(Some(body))
             .max_response_header_size(MAX_HEAD)
-            .input_buffer_size(MAX_HEAD)
+            .input_buffer_size(2 * MAX_HEAD)
             .output_buffer_size(16 * 1024)
             .max_idle_connections(MAX_CONNECTIONS)
             .max_idle_connections_per_host(MAX_CONNECTIONS)

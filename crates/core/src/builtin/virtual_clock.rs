@@ -52,7 +52,7 @@ impl VirtualClock {
     /// A thread that does not belong to a run may use the clock too: it is served in its turn, and keeps none.
     ///
     /// # Panics
-    /// If a worker panics, when all others have ended.
+    /// If a worker panics, or the machine has no thread to spare for one, when all others have ended.
     pub fn run<T: Send>(&self, workers: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let mut state = self.state();
         let nested = state.is_mine();
@@ -65,20 +65,26 @@ impl VirtualClock {
         let results = std::thread::scope(|scope| {
             let work = &work;
             let spawn = |(worker, place): (usize, Place)| {
-                scope.spawn(move || {
+                let ticket = place.0;
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
                     self.await_turn(&place, true);
                     // Dropped at the end of the thread, even by a panic: the others must go on.
                     let _turn = Turn { clock: self };
                     work(worker)
-                })
+                });
+                if thread.is_err() {
+                    self.state().forget(now, ticket);
+                }
+                thread
             };
             let threads: Vec<_> = places.into_iter().enumerate().map(spawn).collect();
-            threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+            threads.into_iter().map(|thread| thread.map(|it| it.join())).collect::<Vec<_>>()
         });
         if nested {
             self.take_turn(Duration::ZERO, true, false);
         }
-        results.into_iter().map(|result| result.expect("a worker panicked")).collect()
+        let results = results.into_iter().map(|thread| thread.expect("there is no thread to spare"));
+        results.map(|result| result.expect("a worker panicked")).collect()
     }
 
     /// Waits in the queue until `pause` has passed, or, `parked`, until a thread has ended; `keep` the turn when it comes, or
@@ -133,6 +139,14 @@ impl State {
             wake.notify_one();
             (ticket, None)
         });
+    }
+
+    /// Nobody comes for this place.
+    fn forget(&mut self, wakes_at: Duration, ticket: u64) {
+        self.sleepers.remove(&(wakes_at, ticket));
+        if self.running == Some((ticket, None)) {
+            self.hand_over();
+        }
     }
 
     fn wake_parked(&mut self) {
@@ -201,11 +215,7 @@ impl Clock for VirtualClock {
             work();
         });
         if begun.is_err() {
-            let mut state = self.state();
-            state.sleepers.remove(&(now, ticket));
-            if state.running == Some((ticket, None)) {
-                state.hand_over();
-            }
+            self.state().forget(now, ticket);
         }
         begun.map(drop)
     }

@@ -1,32 +1,8 @@
-//! Checks that a limiter of your own can be put through (feature `test-util`): the ones that ours go through.
-//!
-//! ```
-//! use activity_status::builtin::{Quota, SlotRules, Slots, VirtualClock};
-//! use activity_status::conformance::{LimiterSubject, Time, check_limiter};
-//! use std::collections::HashMap;
-//! use std::sync::{Arc, Mutex};
-//!
-//! // Handles that are given the same number share one quota.
-//! let shared: Mutex<HashMap<u32, Arc<Slots>>> = Mutex::default();
-//! let open = |number, quota| {
-//!     let rules = SlotRules::new(quota).unwrap();
-//!     let handle = shared.lock().unwrap().entry(number).or_insert_with(|| Arc::new(Slots::with(rules))).clone();
-//!     Box::new(handle) as _
-//! };
-//! check_limiter(&LimiterSubject {
-//!     open: &open,
-//!     time: Time::Virtual(Arc::new(VirtualClock::new())),
-//!     window: std::time::Duration::from_secs(5),
-//!     longest_call: std::time::Duration::from_secs(60),
-//! })?;
-//! # Ok::<(), activity_status::conformance::Failed>(())
-//! ```
-
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Failed;
 use crate::builtin::{Quota, SystemClock, VirtualClock};
 use crate::plugin::{Acquired, CallClass, Clock, Interrupted, Limiter, Permit, Settlement};
 
@@ -51,23 +27,6 @@ pub enum Time {
     /// One of its own: a machine's or a server's.
     Real,
 }
-
-/// A check that a limiter did not pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// Which one.
-    pub check: &'static str,
-    /// What the limiter did.
-    pub what: String,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.check, self.what)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 type Check = fn(&Bench<'_>) -> Result<(), String>;
 
@@ -175,7 +134,7 @@ fn sleep(clock: &dyn Clock, time: Duration) {
     let _ = clock.sleep(time);
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
