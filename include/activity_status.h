@@ -1348,12 +1348,17 @@ void astat_reply_set_status(astat_reply *reply,
                             int32_t http_status);
 
 /**
- * Adds a header to the head of the answer. One that is not UTF-8 is left out. NULL is nothing to do.
+ * Adds a header to the head of the answer. One that is not UTF-8 is left out; more than 1,000, or 64 KiB of them, make
+ * the call fail as malformed. NULL is nothing to do.
  */
-ASTAT_API void astat_reply_add_header(astat_reply *reply, astat_str name, astat_str value);
+ASTAT_API
+void astat_reply_add_header(astat_reply *reply,
+                            astat_str name,
+                            astat_str value);
 
 /**
- * The head of the answer has just arrived. Optional: the quota's slot is free the sooner for it. NULL is nothing to do.
+ * The head of the answer has just arrived. The quota's slot is free the sooner for it, and astat_conform_transport asks
+ * for it. NULL is nothing to do.
  */
 ASTAT_API
 void astat_reply_head_arrived(astat_reply *reply);

@@ -63,8 +63,13 @@ static inline int begins(int argc, char **argv)
 /* Says how it went, and what the program must end with. */
 static inline int ends(void)
 {
+    int well;
+    /* A question that was left to itself may still call a plug-in. */
+    pthread_mutex_lock(&counting);
     printf("%d passed, %d failed\n", passed, failed);
-    return failed ? 1 : 0;
+    well = !failed;
+    pthread_mutex_unlock(&counting);
+    return well ? 0 : 1;
 }
 
 /* What comes out has its length and a NUL behind it. */

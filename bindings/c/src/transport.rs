@@ -39,6 +39,7 @@ pub struct astat_reply<'a> {
     on_head: &'a mut (dyn FnMut(&Head) + 'a),
     new_connection: &'a AtomicBool,
     head: Head,
+    head_bytes: usize,
     body: Vec<u8>,
     failure: Option<TransportError>,
 }
@@ -184,12 +185,13 @@ pub unsafe extern "C" fn astat_reply_set_status(reply: *mut astat_reply<'_>, htt
     unsafe {
         tell(reply, |it| {
             let status = u16::try_from(http_status).unwrap_or_default();
-            it.head = Head { status, headers: Vec::new() };
+            (it.head, it.head_bytes) = (Head { status, headers: Vec::new() }, 0);
         })
     }
 }
 
-/// Adds a header to the head of the answer. One that is not UTF-8 is left out. NULL is nothing to do.
+/// Adds a header to the head of the answer. One that is not UTF-8 is left out; more than 1,000, or 64 KiB of them, make
+/// the call fail as malformed. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_reply_add_header(
     reply: *mut astat_reply<'_>,
@@ -199,16 +201,19 @@ pub unsafe extern "C" fn astat_reply_add_header(
     // SAFETY: the caller uses it only while send runs, in one thread at a time, and lends texts.
     unsafe {
         tell(reply, |it| {
-            if let (Ok(name), Ok(value)) = (name.read("name"), value.read("value"))
-                && it.head.headers.len() < MOST_HEADERS
-            {
-                it.head.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+            if let (Ok(name), Ok(value)) = (name.read("name"), value.read("value")) {
+                it.head_bytes = it.head_bytes.saturating_add(name.len()).saturating_add(value.len());
+                match it.head_bytes > LARGEST_HEAD || it.head.headers.len() == MOST_HEADERS {
+                    true => it.is_too_large("the head of the answer is larger than 64 KiB"),
+                    false => it.head.headers.push((name.to_ascii_lowercase(), value.to_owned())),
+                }
             }
         })
     }
 }
 
-/// The head of the answer has just arrived. Optional: the quota's slot is free the sooner for it. NULL is nothing to do.
+/// The head of the answer has just arrived. The quota's slot is free the sooner for it, and astat_conform_transport asks
+/// for it. NULL is nothing to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn astat_reply_head_arrived(reply: *mut astat_reply<'_>) {
     // SAFETY: the caller uses it only while send runs, in one thread at a time.
@@ -239,12 +244,7 @@ pub unsafe extern "C" fn astat_reply_add_body(
             return crate::code::ASTAT_E_ARGUMENT;
         };
         if reply.failure.is_some() || bytes.len() > LARGEST_BODY - reply.body.len().min(LARGEST_BODY) {
-            reply.failure.get_or_insert_with(|| TransportError {
-                delivery: Delivery::InDoubt,
-                failure: Why::Malformed,
-                message: "the answer is larger than 10 MiB".to_owned(),
-                source: None,
-            });
+            reply.is_too_large("the answer is larger than 10 MiB");
             return ASTAT_E_MALFORMED;
         }
         guard::quiet((), || reply.body.extend_from_slice(bytes));
@@ -286,7 +286,19 @@ unsafe fn tell<'a>(reply: *mut astat_reply<'a>, what: impl FnOnce(&mut astat_rep
 
 /// More than any answer has.
 const MOST_HEADERS: usize = 1000;
+const LARGEST_HEAD: usize = 64 * 1024;
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
+
+impl astat_reply<'_> {
+    fn is_too_large(&mut self, message: &str) {
+        self.failure.get_or_insert_with(|| TransportError {
+            delivery: Delivery::InDoubt,
+            failure: Why::Malformed,
+            message: message.to_owned(),
+            source: None,
+        });
+    }
+}
 
 fn is_status(status: u16) -> bool {
     (100..1000).contains(&status)
@@ -313,6 +325,7 @@ impl Transport for Plug<astat_transport_ops> {
             on_head,
             new_connection: request.new_connection,
             head: Head::default(),
+            head_bytes: 0,
             body: Vec::new(),
             failure: None,
         };

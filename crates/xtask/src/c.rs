@@ -1,12 +1,21 @@
 //! The C library, the header, and the programs in C and C++.
 
+mod compile;
+mod cpp;
+mod declarations;
+mod exports;
+mod header;
+mod sanitize;
+mod trials;
+
 use std::fs;
 use std::path::PathBuf;
 
-use crate::run::{Run, Step, root, target, workshop};
+use crate::run::{Run, Step, root, target};
 use crate::rust::names;
-use crate::sandbox::Address;
+use crate::sandbox::{self, Address};
 use crate::tools::Tools;
+use compile::{Way, programs};
 
 /// The programs that were built.
 pub(crate) struct Built {
@@ -19,124 +28,87 @@ impl Built {
     }
 }
 
-const STRICT: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-
 /// Builds the library, the header under each standard, and every program in C and C++.
-pub(crate) fn build(run: &mut Run, tools: &Tools) -> Option<Built> {
+pub(crate) fn build(run: &mut Run, tools: &Tools, full: bool) -> Option<Built> {
     let library = run.cargo(["build", "--package", "activity-status-c"]);
     if !run.step("build the C library", library) {
         return None;
     }
-    let folder = workshop().join("c");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
     // Programs ask for the library by its soname.
     let soname = target().join("debug/libactivity_status.so.0");
     let _ = fs::remove_file(&soname);
     let linked = std::os::unix::fs::symlink("libactivity_status.so", &soname);
     run.check("the library's soname", linked.map_err(|error| error.to_string()));
-    header(run, tools);
-    let mut all_built = true;
-    for (source, ending, compiler, standard) in [
-        ("tests/c", "c", &tools.cc, "-std=c11"),
-        ("examples/c", "c", &tools.cc, "-std=c99"),
-        ("examples/cpp", "cpp", &tools.cxx, "-std=c++17"),
-    ] {
-        for name in names(source, ending) {
-            let program = folder.join(if ending == "cpp" { format!("{name}-cpp") } else { name.clone() });
-            let file = root().join(source).join(format!("{name}.{ending}"));
-            let libraries = target().join("debug");
-            let compile = Step::new(compiler)
-                .args(STRICT)
-                .args(["-g", standard, "-D_POSIX_C_SOURCE=200809L", "-I"])
-                .args([root().join("include"), file])
-                .args(["-o".into(), program])
-                .args(["-L".into(), libraries.clone()])
-                .args(["-lactivity_status", "-lpthread", "-lm"])
-                .args([format!("-Wl,-rpath,{}", libraries.display())]);
-            all_built &= run.step(&format!("compile {source}/{name}.{ending}"), compile);
-        }
+    let plain = Way::plain(tools);
+    let read =
+        fs::read_to_string(root().join("include/activity_status.h")).map_err(|error| error.to_string());
+    let checked = read.and_then(|header| {
+        header::check(run, tools, &header, full)?;
+        run.check("no symbol is exported but those of the header", exports::check(&header));
+        fs::write(compile::trials(), trials::program(&header)?).map_err(|error| error.to_string())
+    });
+    run.check("the header is understood", checked);
+    let all_built = plain.compile_all(run, &programs());
+    if full {
+        cpp::test(run, tools);
     }
-    all_built.then_some(Built { folder })
-}
-
-/// The header alone, and included twice, under each standard that it promises.
-fn header(run: &mut Run, tools: &Tools) {
-    let twice =
-        "#include <activity_status.h>\n#include <activity_status.h>\nint main(void) { return ASTAT_OK; }\n";
-    for (compiler, standard, ending) in [
-        (&tools.cc, "c99", "c"),
-        (&tools.cc, "c11", "c"),
-        (&tools.cc, "c17", "c"),
-        (&tools.cxx, "c++17", "cpp"),
-        (&tools.cxx, "c++20", "cpp"),
-    ] {
-        let file = workshop().join("c").join(format!("header.{ending}"));
-        fs::write(&file, twice).expect("the target folder can be written");
-        let check = Step::new(compiler)
-            .args(STRICT)
-            .args([format!("-std={standard}"), "-fsyntax-only".into(), "-I".into()])
-            .args([root().join("include"), file]);
-        run.step(&format!("the header as {standard}"), check);
-    }
+    all_built.then_some(Built { folder: plain.folder })
 }
 
 pub(crate) fn test(run: &mut Run, built: &Built, address: &Address) {
     for (name, arguments) in tests(address) {
-        let test = Step::new(built.program(name)).args(arguments).envs(&address.environment());
-        run.step(&format!("tests/c/{name}.c"), test);
+        let test = Step::new(built.program(&name)).args(arguments).envs(&address.environment());
+        run.step(&format!("test {name}"), test);
     }
 }
 
 /// The test programs that need no other language, and their arguments.
-fn tests(address: &Address) -> [(&'static str, Vec<String>); 6] {
-    let url = || vec![address.url.clone()];
-    [
-        ("surface", url()),
-        ("calls", url()),
-        ("batches", url()),
-        ("trackers", url()),
-        // It leaves a queue behind, for which those above would wait.
-        ("limiters", url()),
-        ("quota", vec!["10".to_owned(), "4".to_owned()]),
-    ]
+fn tests(address: &Address) -> Vec<(String, Vec<String>)> {
+    let mut tests = names("tests/c", "c");
+    tests.retain(|name| !["planted", "quota", "verdict"].contains(&name.as_str()));
+    tests.push("trials".to_owned());
+    // It leaves a queue behind, for which the others would wait.
+    tests.sort_by_key(|name| name == "limiters");
+    let mut tests: Vec<_> = tests.into_iter().map(|name| (name, vec![address.url.clone()])).collect();
+    tests.push(("quota".to_owned(), vec!["10".to_owned(), "4".to_owned()]));
+    tests.extend(cpp::tests().into_iter().map(|name| (name, vec![])));
+    tests
 }
 
 pub(crate) fn examples(run: &mut Run, built: &Built, address: &Address) {
-    for (folder, ending, suffix) in [("examples/c", "c", ""), ("examples/cpp", "cpp", "-cpp")] {
-        for name in names(folder, ending) {
-            let program = Step::new(built.program(&format!("{name}{suffix}")));
-            let program = program.args(address.arguments(&name)).envs(&address.environment());
-            run.step(&format!("{folder}/{name}.{ending}"), program);
-        }
+    for (program, arguments) in all_examples(address) {
+        let example = Step::new(built.program(&program)).args(arguments).envs(&address.environment());
+        run.step(&format!("example {program}"), example);
     }
 }
 
-/// The tests and the examples under valgrind.
-pub(crate) fn valgrind(run: &mut Run, built: &Built, address: &Address) {
-    let flags = [
-        "--quiet",
-        "--suppressions=tests/c/valgrind.supp",
-        "--leak-check=full",
-        "--errors-for-leak-kinds=definite,possible",
-        "--error-exitcode=9",
-    ];
-    let examples = [
-        ("submit_and_wait", address.arguments("submit_and_wait")),
-        ("submit_and_wait-cpp", address.arguments("submit_and_wait")),
-        ("status", address.arguments("status")),
-        ("own_limiter", address.arguments("status")),
-        ("own_limiter-cpp", address.arguments("status")),
-        ("wait_all", address.arguments("wait_all")),
-        ("wait_all-cpp", address.arguments("wait_all")),
-        ("event_loop", address.arguments("event_loop")),
-        ("event_loop-cpp", address.arguments("event_loop")),
-    ];
-    for (name, arguments) in tests(address).into_iter().chain(examples) {
-        let checked = Step::new("valgrind")
-            .args(flags)
-            .args([built.program(name)])
-            .args(arguments)
-            .envs(&address.environment());
-        run.step(&format!("valgrind {name}"), checked);
+fn all_examples(address: &Address) -> Vec<(String, Vec<String>)> {
+    let examples = programs().into_iter().filter(|program| program.example);
+    examples.map(|it| (it.name.clone(), address.arguments(it.name.trim_end_matches("-cpp")))).collect()
+}
+
+/// The tests under valgrind and the sanitizers, and the examples under valgrind.
+pub(crate) fn slow(run: &mut Run, tools: &Tools, built: &Built) {
+    sandbox::during(run, |run, address| valgrind(run, built, address));
+    sanitize::test(run, tools);
+}
+
+fn valgrind(run: &mut Run, built: &Built, address: &Address) {
+    let memcheck = |program: PathBuf| {
+        let flags = [
+            "--quiet",
+            "--suppressions=tests/c/valgrind.supp",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite,possible",
+            "--error-exitcode=9",
+        ];
+        Step::new("valgrind").args(flags).args([program]).envs(&address.environment())
+    };
+    for error in ["use_after_free", "leak"] {
+        let planted = memcheck(built.program("planted")).args([error]).expect(&[9]);
+        run.step(&format!("valgrind sees a planted {error}"), planted);
+    }
+    for (name, arguments) in tests(address).into_iter().chain(all_examples(address)) {
+        run.step(&format!("valgrind {name}"), memcheck(built.program(&name)).args(arguments));
     }
 }

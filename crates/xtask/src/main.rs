@@ -3,8 +3,12 @@
 //! It depends on nothing, so that it can name a missing tool before anything that needs the tool is built.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 
+mod abi;
 mod bench;
 mod c;
+mod cost;
+mod dist;
+mod packages;
 mod python;
 mod readme;
 mod run;
@@ -12,6 +16,7 @@ mod rust;
 mod sandbox;
 mod tools;
 
+use std::path::{Component, Path};
 use std::process::ExitCode;
 
 use run::Run;
@@ -19,6 +24,10 @@ use run::Run;
 const USAGE: &str = "\
 cargo xtask test [--full]   every check there is, from formatting to the README's code; --full adds what is slow
 cargo xtask header          writes include/activity_status.h anew
+cargo xtask dist --prefix P [--libdir lib] [--redis]
+                            installs the C library into the folder P: headers, libraries, pkg-config, CMake
+cargo xtask abi [--update]   does the header still say what bindings/c/abi keeps? --update writes down what was added
+cargo xtask bench c        what a call through the C library costs more than from Rust, in instructions (3 minutes)
 cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)
 cargo xtask bench schedule ours and others in virtual time; writes docs/schedule.csv (1 minute)";
 
@@ -29,6 +38,10 @@ fn main() -> ExitCode {
         ["test"] => test(false),
         ["test", "--full"] => test(true),
         ["header"] => header(),
+        ["dist", ref words @ ..] => dist(words),
+        ["abi"] => abi::command(None),
+        ["abi", word @ ("--update" | "--restart")] => abi::command(Some(word)),
+        ["bench", "c"] => cost::bench(),
         ["bench", name @ ("quota" | "schedule"), ref words @ ..] => bench::bench(name, words),
         _ => {
             eprintln!("{USAGE}");
@@ -51,10 +64,11 @@ fn test(full: bool) -> ExitCode {
     };
     let mut run = Run::start();
     rust::check(&mut run);
-    if let Some(built) = c::build(&mut run, &tools) {
+    abi::check(&mut run, &tools);
+    if let Some(built) = c::build(&mut run, &tools, full) {
         sandbox::during(&mut run, |run, address| c::test(run, &built, address));
         if full {
-            sandbox::during(&mut run, |run, address| c::valgrind(run, &built, address));
+            c::slow(&mut run, &tools, &built);
         }
         if let Some(python) = python::install(&mut run, &tools.python, "venv") {
             python::test(&mut run, &python);
@@ -68,9 +82,45 @@ fn test(full: bool) -> ExitCode {
         }
     }
     if full {
+        if let Some(moved) = packages::install(&mut run) {
+            sandbox::during(&mut run, |run, address| {
+                packages::test(run, &tools, &moved, address);
+                cost::check(run, &tools.cc, &moved, address);
+            });
+        }
         rust::slow(&mut run);
         python::other_versions(&mut run, &tools.python);
     }
+    run.finish()
+}
+
+fn dist(words: &[&str]) -> ExitCode {
+    let (mut prefix, mut libdir, mut redis, mut rest) = (None, "lib", false, words);
+    loop {
+        rest = match rest {
+            ["--redis", rest @ ..] => {
+                redis = true;
+                rest
+            }
+            ["--prefix", folder, rest @ ..] => {
+                prefix = Some(*folder);
+                rest
+            }
+            ["--libdir", folder, rest @ ..] => {
+                libdir = folder;
+                rest
+            }
+            _ => break,
+        };
+    }
+    let is_inside = Path::new(libdir).components().all(|part| matches!(part, Component::Normal(_)));
+    let (Some(prefix), [], true) = (prefix, rest, is_inside) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let prefix = std::env::current_dir().unwrap_or_default().join(prefix);
+    let mut run = Run::start();
+    dist::install(&mut run, &dist::Wanted { prefix, libdir, redis });
     run.finish()
 }
 

@@ -18,7 +18,8 @@ pub(crate) fn run_every_block(run: &mut Run, tools: &Tools, python: &Python, add
     for (page, languages) in PAGES {
         let text = fs::read_to_string(root().join(page)).unwrap_or_default();
         let blocks = blocks(&text);
-        let missing = languages.iter().find(|language| blocks.iter().all(|block| block.language != **language));
+        let missing =
+            languages.iter().find(|language| blocks.iter().all(|block| block.language != **language));
         run.check(
             &format!("{page} has code in every language"),
             missing.map_or(Ok(()), |language| Err(format!("no {language}"))),
@@ -28,7 +29,8 @@ pub(crate) fn run_every_block(run: &mut Run, tools: &Tools, python: &Python, add
 }
 
 /// The pages that have code in them, and in which languages.
-const PAGES: [(&str, &[&str]); 2] = [("README.md", &["rust", "c", "python", "sh"]), ("docs/c.md", &["c", "cpp"])];
+const PAGES: [(&str, &[&str]); 2] =
+    [("README.md", &["rust", "c", "python", "sh"]), ("docs/c.md", &["c", "cpp"])];
 
 fn run_blocks(
     run: &mut Run,

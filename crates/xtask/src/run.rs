@@ -62,8 +62,8 @@ impl Run {
     }
 
     /// A check of our own.
-    pub(crate) fn check(&mut self, name: &str, result: Result<(), String>) {
-        match result {
+    pub(crate) fn check(&mut self, name: &str, result: Result<(), String>) -> bool {
+        match &result {
             Ok(()) => {
                 self.passed += 1;
                 println!("ok     {name}");
@@ -73,6 +73,7 @@ impl Run {
                 println!("FAILED {name}: {problem}");
             }
         }
+        result.is_ok()
     }
 
     /// The last line, and the exit code that goes with it.

@@ -53,10 +53,14 @@ pub(crate) fn during(run: &mut Run, work: impl FnOnce(&mut Run, &Address)) {
                     address.id = id;
                     work(run, &address);
                 }
-                Err(error) => run.check("submit a job to the sandbox", Err(error)),
+                Err(error) => {
+                    run.check("submit a job to the sandbox", Err(error));
+                }
             }
         }
-        Err(error) => run.check("start the sandbox", Err(error)),
+        Err(error) => {
+            run.check("start the sandbox", Err(error));
+        }
     }
 }
 

@@ -6,6 +6,9 @@ pub(crate) struct Tools {
     pub(crate) cc: String,
     pub(crate) cxx: String,
     pub(crate) python: String,
+    /// Clang, if it is needed.
+    pub(crate) clang: String,
+    pub(crate) clangxx: String,
 }
 
 /// Finds every tool, or says for each missing one what to install.
@@ -49,10 +52,22 @@ pub(crate) fn find(full: bool) -> Result<Tools, Vec<String>> {
         &["--version"],
         "redis-server (Debian), redis (Fedora, Homebrew)",
     );
+    let (mut clang, mut clangxx) = (String::new(), String::new());
     if full {
+        clang = need("clang", &["clang"], &["--version"], "clang (Debian, Fedora)");
+        clangxx = need("clang++", &["clang++"], &["--version"], "clang (Debian, Fedora)");
+        need("gcc", &["gcc"], &["--version"], "gcc (Debian, Fedora)");
+        need("g++", &["g++"], &["--version"], "g++ (Debian), gcc-c++ (Fedora)");
         need("valgrind", &["valgrind"], &["--version"], "valgrind (Debian, Fedora)");
+        need("abidiff", &["abidiff"], &["--version"], "abigail-tools (Debian), libabigail (Fedora)");
+        need("pkg-config", &["pkg-config"], &["--version"], "pkg-config (Debian), pkgconf (Fedora)");
+        need("CMake", &["cmake"], &["--version"], "cmake (Debian, Fedora)");
+        need("Meson", &["meson"], &["--version"], "meson (Debian, Fedora)");
+        need("Ninja, for Meson", &["ninja"], &["--version"], "ninja-build (Debian, Fedora)");
+        let curl = ["--exists", "libcurl >= 7.85"];
+        need("libcurl 7.85", &["pkg-config"], &curl, "libcurl4-openssl-dev (Debian), libcurl-devel (Fedora)");
     }
-    if missing.is_empty() { Ok(Tools { cc, cxx, python }) } else { Err(missing) }
+    if missing.is_empty() { Ok(Tools { cc, cxx, python, clang, clangxx }) } else { Err(missing) }
 }
 
 /// Can `program` be run with these arguments?
