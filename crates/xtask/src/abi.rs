@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use crate::c::declarations::{Declarations, Struct, Variable};
 use crate::run::{Run, Step, root, workshop};
 use crate::tools::{self, Tools};
 
@@ -120,7 +121,7 @@ pub(crate) fn command(word: Option<&str>) -> ExitCode {
 
 /// What the files of `bindings/c/abi` must hold.
 fn written(cc: &str) -> Result<Vec<(&'static str, String)>, String> {
-    let header = Header::read();
+    let header = header()?;
     let mut names: Vec<String> = header.functions.iter().map(|function| function.name.clone()).collect();
     names.sort();
     let exports: String = names.iter().map(|name| format!("{name}\n")).collect();
@@ -132,7 +133,7 @@ fn written(cc: &str) -> Result<Vec<(&'static str, String)>, String> {
     }
     let came = |name: &String| known.iter().find(|(other, _)| other == name).map_or(now, |(_, came)| came);
     let versions: String = names.iter().map(|name| format!("{name} {}\n", came(name))).collect();
-    let numbers = header.numbers(cc)?;
+    let numbers = numbers(&header, cc)?;
     Ok(vec![
         (EXPORTS, exports),
         (VERSIONS, versions),
@@ -166,7 +167,7 @@ fn described(run: &mut Run, cc: &str) -> Option<PathBuf> {
     fs::create_dir_all(&folder).expect("the target folder can be written");
     let (source, stub, described) = (folder.join("stub.c"), folder.join("stub.so"), folder.join("now.abi"));
     let mut text = "#include <activity_status.h>\n".to_owned();
-    for function in Header::read().functions {
+    for function in header().map(|header| header.functions).unwrap_or_default() {
         let _ = writeln!(text, "{}\n{{\n    __builtin_trap();\n}}", function.declaration);
     }
     fs::write(&source, text).expect("the target folder can be written");
@@ -186,19 +187,6 @@ fn difference(now: &Path) -> Step {
     Step::new("abidiff").args(["--no-added-syms"]).args([kept(BASELINE).as_path(), now])
 }
 
-struct Header {
-    functions: Vec<Function>,
-    /// Each struct that is passed by value or by the address of the caller's own, with its members.
-    structs: Vec<(String, Vec<String>)>,
-    /// The `#define`s of a number, without those that change with each version.
-    constants: Vec<String>,
-}
-
-struct Function {
-    name: String,
-    declaration: String,
-}
-
 /// A size, an offset or a constant, by its names in C and in Rust; there is none in Rust for what is written in C.
 struct Number {
     c: String,
@@ -206,74 +194,50 @@ struct Number {
     value: u64,
 }
 
-impl Header {
-    fn read() -> Self {
-        let text = without_comments(&read(&root().join("include/activity_status.h")));
-        let functions = text.split("\nASTAT_API").skip(1);
-        let function = |text: &str| {
-            let declaration = text.split(';').next()?.replace("ASTAT_NODISCARD", "").trim().to_owned();
-            Some(Function { name: last_word(declaration.split('(').next()?), declaration })
-        };
-        let members = |body: &str| {
-            let members = body.split(';').map(|member| match member.split_once("(*") {
-                Some((_, function)) => function.split(')').next().unwrap_or_default().to_owned(),
-                None => last_word(member),
-            });
-            members.filter(|member| !member.is_empty()).collect()
-        };
-        let structs = text.split("typedef struct {").skip(1).filter_map(|text| {
-            let (body, after) = text.split_once('}')?;
-            Some((after.split(';').next()?.trim().to_owned(), members(body)))
-        });
-        let constant = |line: &str| {
-            let (name, value) = line.strip_prefix("#define ")?.split_once(' ')?;
-            let number = value == "UINT64_MAX" || value.bytes().all(|byte| byte.is_ascii_digit());
-            (number && !name.starts_with("ASTAT_VERSION_")).then(|| name.to_owned())
-        };
-        let functions = functions.filter_map(function).collect();
-        let constants = text.lines().filter_map(constant).collect();
-        Header { functions, structs: structs.collect(), constants }
-    }
+/// What the header declares.
+fn header() -> Result<Declarations, String> {
+    Declarations::of(&read(&root().join("include/activity_status.h")))
+}
 
-    /// What a program that is compiled against the header says of it.
-    fn numbers(&self, cc: &str) -> Result<Vec<Number>, String> {
-        let sources = sources();
-        let rust = |kind: &str, name: &str| {
-            let defined = format!("pub {kind} {name}");
-            let (module, _) = sources.iter().find(|(_, source)| {
-                source.split(&defined).nth(1).is_some_and(|after| after.starts_with([' ', ':']))
-            })?;
-            Some(format!("crate::{module}::{name}"))
-        };
-        let mut asked = Vec::new();
-        for (name, members) in &self.structs {
-            let path = rust("struct", name);
-            asked.push((format!("sizeof({name})"), path.as_ref().map(|path| format!("size_of::<{path}>()"))));
-            asked.extend(members.iter().map(|member| {
-                let offset = path.as_ref().map(|path| format!("offset_of!({path}, {member})"));
-                (format!("offsetof({name}, {member})"), offset)
-            }));
-        }
-        asked.extend(self.constants.iter().map(|name| (name.clone(), rust("const", name))));
-        let lines: String = asked
-            .iter()
-            .map(|(c, _)| format!("    printf(\"%llu\\n\", (unsigned long long)({c}));\n"))
-            .collect();
-        let folder = workshop().join("abi");
-        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let (source, program) = (folder.join("numbers.c"), folder.join("numbers"));
-        let text = format!(
-            "#include <activity_status.h>\n#include <stdio.h>\n\nint main(void)\n{{\n{lines}    return 0;\n}}\n"
-        );
-        fs::write(&source, text).map_err(|error| error.to_string())?;
-        output(Command::new(cc).arg("-I").args([&root().join("include"), &source]).arg("-o").arg(&program))?;
-        let printed = output(&mut Command::new(program))?;
-        let values: Vec<u64> = printed.lines().filter_map(|line| line.parse().ok()).collect();
-        if values.len() != asked.len() || values.is_empty() {
-            return Err(format!("{} numbers were asked, {} came", asked.len(), values.len()));
-        }
-        Ok(asked.into_iter().zip(values).map(|((c, rust), value)| Number { c, rust, value }).collect())
+/// What a program that is compiled against the header says of it.
+fn numbers(header: &Declarations, cc: &str) -> Result<Vec<Number>, String> {
+    let sources = sources();
+    let rust = |kind: &str, name: &str| {
+        let defined = format!("pub {kind} {name}");
+        let (module, _) = sources.iter().find(|(_, source)| {
+            source.split(&defined).nth(1).is_some_and(|after| after.starts_with([' ', ':']))
+        })?;
+        Some(format!("crate::{module}::{name}"))
+    };
+    let mut asked = Vec::new();
+    for Struct { name, members } in &header.structs {
+        let path = rust("struct", name);
+        asked.push((format!("sizeof({name})"), path.as_ref().map(|path| format!("size_of::<{path}>()"))));
+        asked.extend(members.iter().map(|Variable { name: member, .. }| {
+            let offset = path.as_ref().map(|path| format!("offset_of!({path}, {member})"));
+            (format!("offsetof({name}, {member})"), offset)
+        }));
+        let size =
+            |Variable { name: member, .. }: &Variable| (format!("sizeof((({name} *)0)->{member})"), None);
+        asked.extend(members.iter().map(size));
     }
+    asked.extend(header.constants.iter().map(|name| (name.clone(), rust("const", name))));
+    let lines: String =
+        asked.iter().map(|(c, _)| format!("    printf(\"%llu\\n\", (unsigned long long)({c}));\n")).collect();
+    let folder = workshop().join("abi");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let (source, program) = (folder.join("numbers.c"), folder.join("numbers"));
+    let text = format!(
+        "#include <activity_status.h>\n#include <stdio.h>\n\nint main(void)\n{{\n{lines}    return 0;\n}}\n"
+    );
+    fs::write(&source, text).map_err(|error| error.to_string())?;
+    output(Command::new(cc).arg("-I").args([&root().join("include"), &source]).arg("-o").arg(&program))?;
+    let printed = output(&mut Command::new(program))?;
+    let values: Vec<u64> = printed.lines().filter_map(|line| line.parse().ok()).collect();
+    if values.len() != asked.len() || values.is_empty() {
+        return Err(format!("{} numbers were asked, {} came", asked.len(), values.len()));
+    }
+    Ok(asked.into_iter().zip(values).map(|((c, rust), value)| Number { c, rust, value }).collect())
 }
 
 fn layout_c(numbers: &[Number]) -> String {
@@ -306,6 +270,11 @@ fn layout_rs(numbers: &[Number]) -> String {
     )
 }
 
+/// Every function of the library, in order.
+pub(crate) fn exports() -> Vec<String> {
+    versions().into_iter().map(|(name, _)| name).collect()
+}
+
 /// The modules of the C library.
 fn sources() -> Vec<(String, String)> {
     let files = fs::read_dir(root().join("bindings/c/src")).into_iter().flatten().flatten();
@@ -314,18 +283,6 @@ fn sources() -> Vec<(String, String)> {
         (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), read(&path))
     };
     files.map(named).collect()
-}
-
-fn without_comments(text: &str) -> String {
-    let mut parts = text.split("/*");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |kept, part| kept + part.split_once("*/").map_or("", |(_, after)| after))
-}
-
-/// The last identifier of a text.
-fn last_word(text: &str) -> String {
-    let word = text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
-    word.unwrap_or_default().to_owned()
 }
 
 fn read(path: &Path) -> String {

@@ -2,8 +2,7 @@
 
 mod compile;
 mod cpp;
-mod declarations;
-mod exports;
+pub(crate) mod declarations;
 mod header;
 mod sanitize;
 mod trials;
@@ -11,6 +10,7 @@ mod trials;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::abi;
 use crate::run::{Run, Step, root, target};
 use crate::rust::names;
 use crate::sandbox::{self, Address};
@@ -39,12 +39,13 @@ pub(crate) fn build(run: &mut Run, tools: &Tools, full: bool) -> Option<Built> {
     let _ = fs::remove_file(&soname);
     let linked = std::os::unix::fs::symlink("libactivity_status.so", &soname);
     run.check("the library's soname", linked.map_err(|error| error.to_string()));
+    let exported = abi::exports_only_ours(&target().join("debug/libactivity_status.so"), false);
+    run.check("no symbol is exported but those of the header", exported);
     let plain = Way::plain(tools);
     let read =
         fs::read_to_string(root().join("include/activity_status.h")).map_err(|error| error.to_string());
     let checked = read.and_then(|header| {
         header::check(run, tools, &header, full)?;
-        run.check("no symbol is exported but those of the header", exports::check(&header));
         fs::write(compile::trials(), trials::program(&header)?).map_err(|error| error.to_string())
     });
     run.check("the header is understood", checked);

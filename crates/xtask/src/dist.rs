@@ -97,7 +97,7 @@ fn shared(run: &mut Run, archive: &Archive, lib: &Path, redis: bool) -> bool {
     let link = Step::new("cc")
         .args(["-shared", "-o"])
         .args([&file])
-        .args(exports().iter().map(|name| format!("-Wl,-u,{name}")))
+        .args(abi::exports().iter().map(|name| format!("-Wl,-u,{name}")))
         .args([&archive.file])
         .args([format!("-Wl,-soname,{soname}"), format!("-Wl,--version-script={}", versions.display())])
         // A call may still run in a thread when the last client is freed: dlclose must not take its code away.
@@ -135,11 +135,11 @@ fn lone(run: &mut Run, archive: &Archive, lib: &Path) -> bool {
     };
     let folder = workshop().join("dist");
     let (one, file) = (folder.join("activity_status.o"), lib.join("libactivity_status.a"));
-    let listed = root().join(EXPORTS);
+    let listed = abi::kept(abi::EXPORTS);
     let join = Step::new(tools.join("rust-lld"))
         .args(["-flavor", "gnu", "-r", "-o"])
         .args([&one])
-        .args(exports().iter().flat_map(|name| ["-u".to_owned(), name.clone()]))
+        .args(abi::exports().iter().flat_map(|name| ["-u".to_owned(), name.clone()]))
         .args([&archive.file]);
     let hide = Step::new(tools.join("rust-objcopy"))
         .args([format!("--keep-global-symbols={}", listed.display())])
@@ -160,14 +160,6 @@ fn host() -> String {
     let printed = Command::new("rustc").arg("-vV").output().map(|printed| printed.stdout).unwrap_or_default();
     let printed = String::from_utf8_lossy(&printed).into_owned();
     printed.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned()
-}
-
-const EXPORTS: &str = "bindings/c/abi/exports.txt";
-
-/// Every function of the library.
-pub(crate) fn exports() -> Vec<String> {
-    let list = fs::read_to_string(root().join(EXPORTS)).unwrap_or_default();
-    list.lines().map(str::to_owned).collect()
 }
 
 fn files(archive: &Archive, prefix: &Path, libdir: &str) -> Result<(), String> {

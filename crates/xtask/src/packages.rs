@@ -15,8 +15,8 @@ pub(crate) struct Moved {
     folder: PathBuf,
 }
 
-/// As a distribution ships it.
-pub(crate) const REDIS: bool = true;
+/// As it is shipped unless more is asked for.
+pub(crate) const REDIS: bool = false;
 
 /// Installs the library, moves it, and looks at what is there.
 pub(crate) fn install(run: &mut Run) -> Option<Moved> {

@@ -21,6 +21,8 @@ pub(crate) struct Function {
     pub(crate) parameters: Vec<Variable>,
     /// Its comment as one line.
     pub(crate) says: String,
+    /// All of it as C, without the semicolon.
+    pub(crate) declaration: String,
 }
 
 pub(crate) struct Struct {
@@ -135,13 +137,14 @@ fn function_of(text: &str, says: String) -> Result<Function, String> {
     let text = one_line(text);
     let text = text.strip_prefix("ASTAT_NODISCARD ").unwrap_or(&text);
     let wrong = || format!("it is not a function: {text}");
+    let declaration = text.to_owned();
     let (head, parameters) = text.split_once('(').ok_or_else(wrong)?;
     let parameters = parameters.strip_suffix(')').ok_or_else(wrong)?;
     let head = variable(head, String::new())?;
     let parameters = if parameters == "void" { vec![] } else { split(parameters) };
     let parameters =
         parameters.into_iter().map(|it| variable(it, String::new())).collect::<Result<_, _>>()?;
-    Ok(Function { name: head.name, result: head.kind, parameters, says })
+    Ok(Function { name: head.name, result: head.kind, parameters, says, declaration })
 }
 
 fn members_of(text: &str) -> Result<Vec<Variable>, String> {

@@ -133,7 +133,7 @@ fn tables<'a>(kind: &Kind<'a>) -> Option<&'a str> {
 
 /// The function that makes one call, with the argument odd that it is told.
 fn trial(all: &Declarations, function: &Function, kinds: &[Kind<'_>]) -> Result<String, String> {
-    let Function { name, result, parameters, says } = function;
+    let Function { name, result, parameters, says, .. } = function;
     let (mut begin, mut end) = (String::new(), String::new());
     let mut judged = false;
     for (at, (kind, parameter)) in kinds.iter().zip(parameters).enumerate() {
