@@ -61,6 +61,7 @@ mod look;
 
 /// The structs and constants look as compiled programs know them.
 #[cfg(all(test, target_pointer_width = "64"))]
+#[expect(clippy::unnecessary_cast, reason = "constants have types of their own")]
 mod layout {
     include!("../abi/layout.rs");
 }

@@ -88,8 +88,12 @@ fn all_examples(address: &Address) -> Vec<(String, Vec<String>)> {
     examples.map(|it| (it.name.clone(), address.arguments(it.name.trim_end_matches("-cpp")))).collect()
 }
 
-/// The tests under valgrind and the sanitizers, and the examples under valgrind.
+/// The tests under valgrind and the sanitizers, the examples under valgrind, and the documentation.
 pub(crate) fn slow(run: &mut Run, tools: &Tools, built: &Built) {
+    let pages = workshop().join("doxygen");
+    fs::create_dir_all(&pages).expect("the target folder can be written");
+    let doxygen = Step::new("doxygen").args(["bindings/c/Doxyfile"]).env("DOXYGEN_OUTPUT", pages);
+    run.step("doxygen", doxygen);
     sandbox::during(run, |run, address| valgrind(run, built, address));
     sanitize::test(run, tools);
 }

@@ -58,6 +58,7 @@ pub(crate) fn find(full: bool) -> Result<Tools, Vec<String>> {
         clangxx = need("clang++", &["clang++"], &["--version"], "clang (Debian, Fedora)");
         need("gcc", &["gcc"], &["--version"], "gcc (Debian, Fedora)");
         need("g++", &["g++"], &["--version"], "g++ (Debian), gcc-c++ (Fedora)");
+        need("doxygen", &["doxygen"], &["--version"], "doxygen (Debian, Fedora)");
         need("valgrind", &["valgrind"], &["--version"], "valgrind (Debian, Fedora)");
         need("abidiff", &["abidiff"], &["--version"], "abigail-tools (Debian), libabigail (Fedora)");
         need("pkg-config", &["pkg-config"], &["--version"], "pkg-config (Debian), pkgconf (Fedora)");

@@ -23,6 +23,10 @@ pub(crate) fn test(run: &mut Run, tools: &Tools) {
             let source = root().join("tests/cpp").join(name.replace("-cpp", ".cpp"));
             for standard in ["c++17", "c++20", "c++2b"] {
                 for way in [&[][..], &BARE] {
+                    // Without exceptions nothing differs from one standard to the next.
+                    if !way.is_empty() && standard != "c++17" {
+                        continue;
+                    }
                     let title = format!("{compiler} -std={standard} {}", way.join(" "));
                     let flags = ["-std=".to_owned() + standard]
                         .into_iter()
