@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::abi;
-use crate::run::{Run, Step, root, target};
+use crate::run::{Run, Step, root, target, workshop};
 use crate::rust::names;
 use crate::sandbox::{self, Address};
 use crate::tools::Tools;
