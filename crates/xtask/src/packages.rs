@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::run::{Run, Step, root, target, workshop};
 use crate::rust::names;
@@ -34,6 +35,14 @@ pub(crate) fn install(run: &mut Run) -> Option<Moved> {
         "the shared library exports our functions, with their versions",
         abi::exports_only_ours(&moved.lib().join("libactivity_status.so"), true),
     );
+    let soname = Command::new("readelf").args(["-d"]).arg(moved.lib().join("libactivity_status.so")).output();
+    let named = soname.is_ok_and(|printed| {
+        let name = format!("[libactivity_status.so.{}]", dist::SOVERSION);
+        String::from_utf8_lossy(&printed.stdout)
+            .lines()
+            .any(|line| line.contains("SONAME") && line.contains(&name))
+    });
+    run.check("the soname", if named { Ok(()) } else { Err("it is another one".to_owned()) });
     run.check("no path of this machine is in what is shipped", no_path(&moved.folder));
     Some(moved)
 }
@@ -54,6 +63,8 @@ pub(crate) fn test(run: &mut Run, tools: &Tools, moved: &Moved, address: &Addres
         cmake(run, folder, linked, address);
     }
     meson(run, moved, address);
+    spellings(run, tools, moved);
+    versions(run, moved);
     beside(run, tools, &alone);
 }
 
@@ -129,11 +140,48 @@ fn meson(run: &mut Run, moved: &Moved, address: &Address) {
         .args(["--pkg-config-path".as_ref(), moved.lib().join("pkgconfig").as_os_str()])
         .args([format!("-Djob={job}")]);
     let test = Step::new("meson")
-        .args(["test", "--print-errorlogs", "-C"])
+        // One after another: each has a quota of its own, and they have one account.
+        .args(["test", "--print-errorlogs", "--num-processes", "1", "-C"])
         .args([&build])
         .envs(&address.environment());
     let _ =
         run.step("Meson finds the package", setup) && run.step("Meson builds and runs the examples", test);
+}
+
+/// Both ways to name a header.
+fn spellings(run: &mut Run, tools: &Tools, moved: &Moved) {
+    let source = moved.build("spellings").with_extension("cpp");
+    let text = "#include <activity_status/activity_status.h>\n#include <activity_status/activity_status.hpp>\n\
+                #include <activity_status.h>\n#include <activity_status.hpp>\nint main() {}\n";
+    fs::write(&source, text).expect("the target folder can be written");
+    let line = format!(
+        "{} -std=c++17 -fsyntax-only '{}' $(pkg-config --cflags activity_status)",
+        tools.cxx,
+        source.display()
+    );
+    let compile = Step::new("sh").args(["-c", &line]).env("PKG_CONFIG_PATH", moved.lib().join("pkgconfig"));
+    run.step("both ways to name a header", compile);
+}
+
+/// Below 1.0 another minor version is another library.
+fn versions(run: &mut Run, moved: &Moved) {
+    for (at, (wanted, code)) in
+        [("0.1", 0), ("0.1.0 EXACT", 0), ("0.2", 1), ("1.0", 1), ("0.1 COMPONENTS nothing", 1)]
+            .iter()
+            .enumerate()
+    {
+        let project = moved.build(&format!("version-{at}"));
+        fs::create_dir_all(&project).expect("the target folder can be written");
+        let text = format!(
+            "cmake_minimum_required(VERSION 3.16)\nproject(wants LANGUAGES C)\n\
+             find_package(activity_status {wanted} REQUIRED)\n"
+        );
+        fs::write(project.join("CMakeLists.txt"), text).expect("the target folder can be written");
+        let configure = Step::new("cmake")
+            .args(["-S".as_ref(), project.as_os_str(), "-B".as_ref(), project.join("build").as_os_str()])
+            .args([format!("-DCMAKE_PREFIX_PATH={}", moved.folder.display())]);
+        run.step(&format!("find_package(activity_status {wanted})"), configure.expect(&[*code]));
+    }
 }
 
 /// A program with two static libraries that were made by Rust.
