@@ -172,7 +172,8 @@ fn described(run: &mut Run, cc: &str) -> Option<PathBuf> {
     }
     fs::write(&source, text).expect("the target folder can be written");
     let compile = Step::new(cc)
-        .args(["-std=c11", "-g", "-shared", "-fPIC", "-I"])
+        .args(["-std=c11", "-g", "-shared", "-fPIC"])
+        .args([format!("-fdebug-prefix-map={}=.", folder.display()), "-I".to_owned()])
         .args([root().join("include"), source])
         .args(["-Wl,-soname,libactivity_status.so.0".as_ref(), "-o".as_ref(), stub.as_os_str()]);
     let describe = Step::new("abidw")
