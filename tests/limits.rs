@@ -194,17 +194,20 @@ fn a_call_has_a_deadline_of_its_own() {
 fn a_look_may_take_as_long_as_a_call_of_its_client() {
     let clock = VirtualClock::new();
     let client = client_with(&clock, |request: &Request<'_>| answer(&id_of(request), "Success"));
-    let client = client.build().unwrap().with_call_deadline(Duration::from_secs(3));
-    let mut tracker = client.tracker(&WaitOptions::new());
-    assert!(tracker.add(jobs(1).remove(0)));
-    let look = loop {
-        match tracker.step() {
-            Step::Look(look) => break look,
-            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(look.time_left(), Duration::from_secs(3));
+    let client = client.call_deadline(Duration::from_secs(20)).build().unwrap();
+    for (given, time_left) in [(3, 3), (999, 20)] {
+        let mut tracker = client.with_call_deadline(Duration::from_secs(given)).tracker(&WaitOptions::new());
+        assert!(tracker.add(jobs(1).remove(0)));
+        let look = loop {
+            match tracker.step() {
+                Step::Look(look) => break look,
+                Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(look.time_left(), Duration::from_secs(time_left), "never more than the client's");
+        look.send();
+    }
 }
 
 #[test]
