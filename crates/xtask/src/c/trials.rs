@@ -215,7 +215,7 @@ fn nothing(kind: &str, function: &Function) -> Option<&'static str> {
         "astat_str" => "is_absent(result)",
         "double" => "isnan(result)",
         "uint64_t" if function.says.contains("ASTAT_N") => "result == ASTAT_NONE",
-        "int32_t" if function.says.contains("eturns why") => "result == VALUE_why",
+        "astat_code" if function.says.contains("eturns why") => "result == VALUE_why",
         "int32_t" | "uint32_t" | "uint64_t" | "size_t" => "result == 0",
         "astat_code" if function.name.ends_with("_code") => "result == ASTAT_OK",
         "astat_code" => "result == ASTAT_E_ARGUMENT",
