@@ -1064,7 +1064,8 @@ void astat_cancel_free(astat_cancel *cancel);
 
 /**
  * Ends what it was given to: the calls fail with ASTAT_E_INTERRUPTED, or with ASTAT_E_IN_DOUBT where a submit may have
- * arrived. An answer that comes all the same is given.
+ * arrived. An answer to a submit or a question that comes all the same
+ * is given; of a job that is waited for it is not.
  *
  * A wait for the quota, a pause before another attempt and a wait for jobs end at once (under a clock of your own, when
  * its present sleep ends). A question that is on its way ends when its answer or its time-out comes, unless the

@@ -46,7 +46,7 @@ impl<'a> Submission<'a> {
     }
 
     pub(crate) fn tail(&self) -> Option<&str> {
-        self.path_tail.as_ref().map(|tail| tail.as_str()).filter(|tail| !tail.is_empty())
+        self.path_tail.as_ref().map(|tail| tail.as_str())
     }
 
     /// Is there what this operation cannot do without?

@@ -3,9 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// One run of the tests.
 pub(crate) struct Run {
@@ -38,7 +39,7 @@ impl Run {
         let started = Instant::now();
         let mut command = step.command;
         command.stdin(Stdio::null()).stdout(log).stderr(also);
-        let status = command.status();
+        let status = command.spawn().and_then(ended);
         let printed = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
         let (passed, failed) = counted(&printed);
         let ok = matches!(&status, Ok(status) if step.expected.contains(&status.code().unwrap_or(-1)));
@@ -84,6 +85,24 @@ impl Run {
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
+
+/// How a command ended, which it must within the time that any step of ours may take.
+fn ended(mut child: Child) -> io::Result<ExitStatus> {
+    let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if began.elapsed() > LONGEST {
+            child.kill()?;
+            return child.wait();
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// One command with its surroundings.
 pub(crate) struct Step {
