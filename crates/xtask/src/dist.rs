@@ -178,6 +178,17 @@ fn files(archive: &Archive, prefix: &Path, libdir: &str) -> Result<(), String> {
             &fs::read_to_string(&from).unwrap_or_default(),
         )?;
     }
+    for language in ["c", "cpp"] {
+        let examples = root().join("examples").join(language);
+        let entries = fs::read_dir(&examples).map_err(|error| format!("{}: {error}", examples.display()))?;
+        for file in entries.flatten().map(|entry| entry.path()) {
+            let to = prefix.join("share/doc/activity_status/examples").join(language);
+            put(
+                &to.join(file.file_name().unwrap_or_default()),
+                &fs::read_to_string(&file).unwrap_or_default(),
+            )?;
+        }
+    }
     let [major, minor, _] = VERSION.split('.').collect::<Vec<_>>()[..] else {
         return Err(format!("{VERSION} has not three numbers"));
     };
