@@ -12,15 +12,12 @@ static astat_error *an_error(void)
     return error;
 }
 
-/* The library reads what was freed, of many handles: one of them may be elsewhere than a checker looks. */
+/* The library reads what was freed. */
 static void use_after_free(void)
 {
-    int left;
-    for (left = 64; left > 0; left--) {
-        astat_error *error = an_error();
-        astat_error_free(error);
-        printf("%d\n", (int)astat_error_http_status(error));
-    }
+    astat_error *error = an_error();
+    astat_error_free(error);
+    printf("%d\n", (int)astat_error_http_status(error));
 }
 
 /* What the library made is not freed. */
