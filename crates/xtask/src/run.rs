@@ -113,7 +113,8 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
-        command.current_dir(root());
+        // What cargo sets for this program would make others load the library from the folder where cargo builds.
+        command.current_dir(root()).env_remove("LD_LIBRARY_PATH");
         Step { command, expected: vec![0] }
     }
 
