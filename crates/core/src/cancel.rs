@@ -202,7 +202,10 @@ mod tests {
                 answers.store(1, Ordering::SeqCst);
                 canceller.wake();
             });
-            std::thread::yield_now();
+            // Whoever does not wait for the list has given up by then.
+            for _ in 0..10_000 {
+                std::thread::yield_now();
+            }
             drop(list);
             second.join().unwrap();
             waiter.join().unwrap();
