@@ -87,6 +87,12 @@ impl Settings {
         Ok(self)
     }
 
+    /// Takes a setting back, so that its default holds. One that was not given is nothing to do.
+    pub fn unset(&mut self, key: &str) -> &mut Self {
+        self.values.remove(key);
+        self
+    }
+
     /// What was given for a setting.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(|value| value.as_str())

@@ -163,6 +163,17 @@ pub enum Delivery {
     InDoubt,
 }
 
+impl Delivery {
+    /// The answer as one lower-case word: `not_sent`, `partly` or `in_doubt`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Delivery::NotSent => "not_sent",
+            Delivery::Partly => "partly",
+            Delivery::InDoubt => "in_doubt",
+        }
+    }
+}
+
 /// In which way no whole answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -177,6 +188,19 @@ pub enum Failure {
     Config,
     /// It was cut short from our side.
     Interrupted,
+}
+
+impl Failure {
+    /// The failure as one lower-case word: `connection`, `timed_out`, `malformed`, `config` or `interrupted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Failure::Connection => "connection",
+            Failure::TimedOut => "timed_out",
+            Failure::Malformed => "malformed",
+            Failure::Config => "config",
+            Failure::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// No whole answer came.
