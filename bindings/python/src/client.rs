@@ -2,27 +2,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{mem, process};
 
 use activity_status as core;
-use activity_status::builtin::SystemClock;
-use activity_status::plugin::{Clock as _, Event};
+use activity_status::plugin::Transport;
 use activity_status::{Endpoint, Settings, Submission};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyType};
 
-use crate::clock::SignalClock;
+use crate::cancel::CancelToken;
 use crate::errors;
 use crate::followed::{self, Followed};
 use crate::job::Job;
-use crate::limiter::{self, PyLimiter, Snapshot};
+use crate::limiter::Snapshot;
 use crate::metrics::Metrics;
+use crate::observer::updating;
 use crate::operation::Operation;
-use crate::signals::blocking;
+use crate::parts::{self, Parts};
+use crate::quota::Limiter;
+use crate::settings;
+use crate::signals::{blocking, cancellable, detached};
 use crate::status::Status;
-use crate::text::{Quota, Time};
+use crate::text::Time;
 use crate::tracker::Tracker;
-use crate::transport::SignalTransport;
-use crate::wait_all::WaitAll;
+use crate::wait_all::{Asking, WaitAll};
 
 /// Submits jobs and asks how they went, inside the quota.
 ///
@@ -39,7 +41,8 @@ use crate::wait_all::WaitAll;
 /// - key_placement: where a submit carries its two keys: "headers" (default) or "query".
 /// - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
 /// - limiter: who shares the quota: "process" (default: the threads that share this client), "file:PATH" (every program
-///   of this machine that names the file), "redis://HOST:PORT" (many machines), or a Limiter of your own.
+///   of this machine that names the file), "redis://HOST:PORT" (many machines), a Limiter that others share, or an object of
+///   your own (activity_status.plugin.Limiter).
 /// - limiter_away: while Redis is away: "refuse" (default), or a quota for this client alone, such as "5/5s"; those of all
 ///   clients must add up.
 /// - strict: True: hold each slot for a whole window after the answer. Default False: an estimated margin less.
@@ -50,6 +53,17 @@ use crate::wait_all::WaitAll;
 /// - resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout: how long each phase of an HTTP
 ///   exchange may take: 5, 10, 15, 30 and 30 s.
 /// - proxy: an HTTP proxy, "http://host:port". Default none, whatever the environment says.
+///
+/// Parts of your own, each described by its Protocol in activity_status.plugin. They run on the thread that makes the call,
+/// and what they raise comes out of it:
+///
+/// - transport: what sends the requests: a function of a Request that gives a Response.
+/// - clock: the time, with now, wall and sleep.
+/// - observer: is told each Event. What it raises goes to sys.unraisablehook. The same is in logging, by the loggers
+///   activity_status.http, .limiter and .wait.
+/// - outcome_rule: what counts as settled: a function of a Status that gives an Outcome.
+/// - credentials: where the keys come from if they may change: a function that gives a mapping with api_key, and access_key
+///   and secret_key if it submits. It is asked before each call, in place of those three settings.
 #[pyclass(frozen, module = "activity_status")]
 pub(crate) struct Client {
     settings: Settings,
@@ -57,86 +71,68 @@ pub(crate) struct Client {
     open: Mutex<Option<Open>>,
 }
 
-/// The client that the calls go through, and the process that made it.
+/// What the calls go through, and the process that made it.
 struct Open {
     client: Arc<core::Client>,
-    /// A limiter of the program's own, if it gave one.
-    own: Option<Arc<PyLimiter>>,
+    transport: Arc<dyn Transport>,
+    parts: Py<Parts>,
+    limiter: Py<Limiter>,
     process: u32,
 }
 
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (
-        *, api_key=None, access_key=None, secret_key=None, region=None, base_url=None, key_placement=None, quota=None,
-        limiter=None, limiter_away=None, strict=None, submit_share=None, call_deadline=None, max_attempts=None,
-        accept_duplicates=None, resolve_timeout=None, connect_timeout=None, send_timeout=None, head_timeout=None,
-        body_timeout=None, proxy=None,
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "they are keywords, one for each setting")]
-    fn new(
-        py: Python<'_>,
-        api_key: Option<String>,
-        access_key: Option<String>,
-        secret_key: Option<String>,
-        region: Option<String>,
-        base_url: Option<String>,
-        key_placement: Option<String>,
-        quota: Option<Quota>,
-        limiter: Option<&Bound<'_, PyAny>>,
-        limiter_away: Option<Quota>,
-        strict: Option<bool>,
-        submit_share: Option<i64>,
-        call_deadline: Option<Time>,
-        max_attempts: Option<i64>,
-        accept_duplicates: Option<bool>,
-        resolve_timeout: Option<Time>,
-        connect_timeout: Option<Time>,
-        send_timeout: Option<Time>,
-        head_timeout: Option<Time>,
-        body_timeout: Option<Time>,
-        proxy: Option<String>,
-    ) -> PyResult<Self> {
-        let time = |given: Option<Time>| given.map(|time| time.0);
-        let (place, own) = match limiter {
-            Some(place) if place.is_instance_of::<PyString>() => (Some(place.extract()?), None),
-            Some(own) => (None, Some(Arc::new(PyLimiter::new(own, Arc::new(clock()))?))),
-            None => (None, None),
-        };
-        let given = [
-            ("api_key", api_key),
-            ("access_key", access_key),
-            ("secret_key", secret_key),
-            ("region", region),
-            ("base_url", base_url),
-            ("key_placement", key_placement),
-            ("quota", quota.map(|quota| quota.0)),
-            ("limiter", place),
-            ("limiter_away", limiter_away.map(|quota| quota.0)),
-            ("strict", strict.map(|strict| strict.to_string())),
-            ("submit_share", submit_share.map(|share| share.to_string())),
-            ("call_deadline", time(call_deadline)),
-            ("max_attempts", max_attempts.map(|attempts| attempts.to_string())),
-            ("accept_duplicates", accept_duplicates.map(|accept| accept.to_string())),
-            ("resolve_timeout", time(resolve_timeout)),
-            ("connect_timeout", time(connect_timeout)),
-            ("send_timeout", time(send_timeout)),
-            ("head_timeout", time(head_timeout)),
-            ("body_timeout", time(body_timeout)),
-            ("proxy", proxy),
-        ];
-        let of_ours = |name: &str| ["quota", "limiter_away", "strict", "submit_share"].contains(&name);
-        let unused = given.iter().find(|(name, value)| own.is_some() && of_ours(name) && value.is_some());
-        if let Some((name, _)) = unused {
-            let what =
-                format!("{name} is for the limiters of this package, and yours keeps a quota of its own");
-            return Err(errors::new(py, core::ErrorKind::Config, &what));
+    #[pyo3(
+        signature = (**settings),
+        text_signature = "(*, api_key=None, access_key=None, secret_key=None, region=None, base_url=None, \
+            key_placement=None, quota=None, limiter=None, limiter_away=None, strict=None, submit_share=None, \
+            call_deadline=None, max_attempts=None, accept_duplicates=None, resolve_timeout=None, connect_timeout=None, \
+            send_timeout=None, head_timeout=None, body_timeout=None, proxy=None, transport=None, clock=None, \
+            observer=None, outcome_rule=None, credentials=None)"
+    )]
+    fn new(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let given = settings.map_or_else(|| PyDict::new(py), |given| given.clone());
+        let (mut settings, parts) = (Settings::new(), PyDict::new(py));
+        read(&mut settings, &parts, &given)?;
+        let parts = Parts::new(py, &parts, &settings)?;
+        let limiter = given.get_item("limiter")?.filter(|limiter| !limiter.is_none());
+        Client::made(py, settings, Py::new(py, parts)?, limiter, None)
+    }
+
+    /// The same client with other settings or parts. It keeps to the same quota and connections, unless it is given
+    /// others: a limiter or what belongs to it, a transport or time-outs of its phases.
+    ///
+    /// None takes a setting back, so that its default holds.
+    #[pyo3(signature = (**overrides))]
+    fn with_options(&self, py: Python<'_>, overrides: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let given = overrides.map_or_else(|| PyDict::new(py), |given| given.clone());
+        let (parts, limiter, transport) = self.shared(py)?;
+        let (mut settings, own) = (self.settings.clone(), parts.get().given(py)?);
+        // The one address goes before the other.
+        for (name, other) in [("region", "base_url"), ("base_url", "region")] {
+            if given.get_item(name)?.is_some_and(|value| !value.is_none()) {
+                settings.unset(other);
+            }
         }
-        let (settings, endpoint) = settings(&given).map_err(|error| errors::raised(py, &error, None))?;
-        let client = connected(py, &settings, own.as_ref())?;
-        let open = Mutex::new(Some(Open { client, own, process: process::id() }));
-        Ok(Client { settings, endpoint, open })
+        read(&mut settings, &own, &given)?;
+        let has_any = |names: &[&str]| -> PyResult<bool> {
+            names.iter().try_fold(false, |any, name| Ok(any || given.contains(name)?))
+        };
+        let limiter = match given.get_item("limiter")? {
+            Some(other) => Some(other).filter(|other| !other.is_none()),
+            None if has_any(&settings::OF_THE_LIMITER)? && !limiter.get().is_own() => {
+                limiter.get().setting("limiter").map(|place| PyString::new(py, place).into_any())
+            }
+            None => Some(limiter.into_bound(py).into_any()),
+        };
+        let transport = if has_any(&settings::OF_THE_TRANSPORT)? || has_any(&["transport"])? {
+            None
+        } else {
+            Some(transport)
+        };
+        let parts = Parts::new(py, &own, &settings)?;
+        Client::made(py, settings, Py::new(py, parts)?, limiter, transport)
     }
 
     /// A client with the keys, the address and the limiter of the environment.
@@ -174,10 +170,13 @@ impl Client {
     ///
     /// InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
     /// error means for sending it again is in its resend.
+    ///
+    /// deadline: the longest that this call may take, less than the client's call_deadline. cancel: a CancelToken.
     #[pyo3(
-        signature = (body, *, operation=None, query=None, path_tail=None),
-        text_signature = "($self, body, *, operation='activity.create', query=None, path_tail=None)"
+        signature = (body, *, operation=None, query=None, path_tail=None, deadline=None, cancel=None),
+        text_signature = "($self, body, *, operation='activity.create', query=None, path_tail=None, deadline=None, cancel=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn submit(
         &self,
         py: Python<'_>,
@@ -185,8 +184,10 @@ impl Client {
         operation: Option<&Bound<'_, PyAny>>,
         query: Option<&Bound<'_, PyAny>>,
         path_tail: Option<String>,
+        deadline: Option<Time>,
+        cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Job> {
-        let client = self.open(py)?;
+        let bounded = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
         let body = match body.cast::<PyBytes>() {
             Ok(bytes) => bytes.clone(),
@@ -202,24 +203,28 @@ impl Client {
         if let Some(tail) = path_tail {
             submission = submission.path_tail(&tail);
         }
-        let id = blocking(py, Some(&operation), || client.submit(&operation, &submission))?;
-        Ok(Job(core::Job::new(operation, id).submitted_at(clock().wall())))
+        let id = bounded.call(py, Some(&operation), |client| client.submit(&operation, &submission))?;
+        let wall = self.parts(py)?.get().clock().wall();
+        Ok(Job(core::Job::new(operation, id).submitted_at(wall)))
     }
 
     /// Asks once how a job stands. Pending is an answer.
     ///
     /// Give its request id, or the Job. The operation is that of the Job, or activity.create, unless it is given.
-    #[pyo3(signature = (request_id, *, operation=None))]
+    #[pyo3(signature = (request_id, *, operation=None, deadline=None, cancel=None))]
     fn status(
         &self,
         py: Python<'_>,
         request_id: &Bound<'_, PyAny>,
         operation: Option<&Bound<'_, PyAny>>,
+        deadline: Option<Time>,
+        cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Status> {
-        let client = self.open(py)?;
+        let bounded = self.bounded(py, deadline, cancel)?;
         let job = Job::given(request_id, operation)?;
         let operation = job.operation();
-        let status = blocking(py, Some(operation), || client.status(operation, job.request_id()))?;
+        let status =
+            bounded.call(py, Some(operation), |client| client.status(operation, job.request_id()))?;
         Ok(Status::new(status, operation.clone()))
     }
 
@@ -229,10 +234,14 @@ impl Client {
     /// of a job last over nine hours: give more than the hour where that matters. It is asked at once, and then the more
     /// seldom the longer it takes. price is how much waiting one call must be expected to end: 5 ms; with more there are
     /// fewer calls and later news.
+    ///
+    /// on_update is called with each Status that is read, the last one too, on the thread that waits; what it raises ends the
+    /// wait. cancel: a CancelToken.
     #[pyo3(
-        signature = (request_id, *, operation=None, timeout=None, price=None),
-        text_signature = "($self, request_id, *, operation=None, timeout=3600.0, price=None)"
+        signature = (request_id, *, operation=None, timeout=None, price=None, on_update=None, cancel=None),
+        text_signature = "($self, request_id, *, operation=None, timeout=3600.0, price=None, on_update=None, cancel=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn wait(
         &self,
         py: Python<'_>,
@@ -240,13 +249,18 @@ impl Client {
         operation: Option<&Bound<'_, PyAny>>,
         timeout: Option<Time>,
         price: Option<Time>,
+        on_update: Option<&Bound<'_, PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Status> {
-        let client = self.open(py)?;
+        called("on_update", on_update)?;
+        let bounded = self.bounded(py, None, cancel)?;
         let job = Job::given(request_id, operation)?;
         let operation = job.operation();
         let options = followed::options(py, timeout, price, None, None)?;
-        let wait = || client.wait(operation, job.request_id(), &options);
-        let status = blocking(py, Some(operation), wait)?;
+        let on_update = on_update.map(|it| (it.clone().unbind(), operation.clone()));
+        let status = bounded.call(py, Some(operation), |client| {
+            updating(on_update, || client.wait(operation, job.request_id(), &options))
+        })?;
         Ok(Status::new(status, operation.clone()))
     }
 
@@ -268,13 +282,20 @@ impl Client {
     ///   submitted, and unknown for a set.
     /// - on_progress: is called with the Progress after each end, and about once a second while nothing ends, on the
     ///   thread that waits. What it raises leaves the loop, and loses no job: the next loop begins with the one that ended.
+    /// - schedule: another schedule than the two that order names: an object of activity_status.plugin.Schedule.
+    /// - cancel: a CancelToken. A loop just ends when it is cancelled.
     ///
     /// Several questions are on their way at a time where the quota allows it and the answers are slow, each on a thread of
-    /// its own, but never two about one job.
+    /// its own, but never two about one job. Python code of the client's parts runs on the thread that waits; with a
+    /// transport or a clock of its own the questions are asked there too, one after the other.
     #[pyo3(
-        signature = (jobs, *, operation=None, timeout=None, price=None, order=None, on_progress=None),
-        text_signature = "($self, jobs, *, operation='activity.create', timeout=3600.0, price=None, order=None, on_progress=None)"
+        signature = (
+            jobs, *, operation=None, timeout=None, price=None, order=None, schedule=None, on_progress=None, cancel=None,
+        ),
+        text_signature = "($self, jobs, *, operation='activity.create', timeout=3600.0, price=None, order=None, \
+            schedule=None, on_progress=None, cancel=None)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn wait_all(
         slf: &Bound<'_, Self>,
         jobs: &Bound<'_, PyAny>,
@@ -282,49 +303,71 @@ impl Client {
         timeout: Option<Time>,
         price: Option<Time>,
         order: Option<&str>,
-        on_progress: Option<Bound<'_, PyAny>>,
+        schedule: Option<&Bound<'_, PyAny>>,
+        on_progress: Option<&Bound<'_, PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<WaitAll> {
-        if let Some(other) = on_progress.as_ref().filter(|it| !it.is_callable()) {
-            let given = other.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("on_progress is called: {given} cannot be")));
-        }
-        let py = slf.py();
-        let client = slf.get().open(py)?;
+        called("on_progress", on_progress)?;
+        let (py, client) = (slf.py(), slf.get());
+        let bounded = client.bounded(py, None, cancel)?;
         let options = followed::options(py, timeout, price, order, Some(jobs))?;
         let jobs = followed::jobs(jobs, operation)?;
-        let mut tracker = client.tracker(&options);
-        py.detach(|| {
+        let mut tracker = followed::tracker(&bounded.client, &options, schedule)?;
+        let ((), raised) = detached(py, || {
             for job in jobs {
                 tracker.add(job);
             }
-        });
+        })?;
+        raised.map_or(Ok(()), Err)?;
+        let (parts, limiter, transport) = client.shared(py)?;
+        let manner = parts.get().manner(limiter.get().is_own());
+        let own_clock = parts.get().has_clock().then(|| parts.get().clock());
         let followed = Followed::new(tracker, slf.clone().unbind());
-        Ok(WaitAll::new(followed, on_progress.map(Bound::unbind)))
+        let asking = Asking { manner, transport, own_clock };
+        let on_progress = on_progress.map(|it| it.clone().unbind());
+        Ok(WaitAll::new(followed, asking, on_progress, cancel.map(|token| token.clone().unbind())))
     }
 
     /// The same as wait_all a step at a time, for an event loop. No jobs yet: add them. timeout counts from now.
     #[pyo3(
-        signature = (*, timeout=None, price=None, order=None),
-        text_signature = "($self, *, timeout=3600.0, price=None, order=None)"
+        signature = (*, timeout=None, price=None, order=None, schedule=None),
+        text_signature = "($self, *, timeout=3600.0, price=None, order=None, schedule=None)"
     )]
     fn tracker(
         slf: &Bound<'_, Self>,
         timeout: Option<Time>,
         price: Option<Time>,
         order: Option<&str>,
+        schedule: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Tracker> {
         let py = slf.py();
         let client = slf.get().open(py)?;
         let options = followed::options(py, timeout, price, order, None)?;
-        Ok(Tracker(Followed::new(client.tracker(&options), slf.clone().unbind())))
+        Ok(Tracker(Followed::new(followed::tracker(&client, &options, schedule)?, slf.clone().unbind())))
     }
 
     /// Asks how long the operation's queue is.
-    #[pyo3(signature = (*, operation=None), text_signature = "($self, *, operation='activity.create')")]
-    fn metrics(&self, py: Python<'_>, operation: Option<&Bound<'_, PyAny>>) -> PyResult<Metrics> {
-        let client = self.open(py)?;
+    #[pyo3(
+        signature = (*, operation=None, deadline=None, cancel=None),
+        text_signature = "($self, *, operation='activity.create', deadline=None, cancel=None)"
+    )]
+    fn metrics(
+        &self,
+        py: Python<'_>,
+        operation: Option<&Bound<'_, PyAny>>,
+        deadline: Option<Time>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Metrics> {
+        let bounded = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
-        blocking(py, Some(&operation), || client.metrics(&operation)).map(Metrics)
+        bounded.call(py, Some(&operation), |client| client.metrics(&operation)).map(Metrics)
+    }
+
+    /// What keeps its quota: give it to other clients of the account, or ask it for leave for calls of your own.
+    #[getter]
+    fn limiter(&self, py: Python<'_>) -> PyResult<Py<Limiter>> {
+        self.open(py)?;
+        Ok(self.shared(py)?.1)
     }
 
     /// How the quota stands, for all who share this client's limiter. None if the limiter does not say.
@@ -367,8 +410,9 @@ impl Client {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Whoever has the lock uses the client, which is no garbage then.
         let open = self.open.try_lock().ok();
-        let own = open.as_ref().and_then(|open| open.as_ref()?.own.as_ref());
-        own.map_or(Ok(()), |own| visit.call(&own.object))
+        let Some(open) = open.as_ref().and_then(|open| open.as_ref()) else { return Ok(()) };
+        visit.call(&open.parts)?;
+        visit.call(&open.limiter)
     }
 
     fn __clear__(&self) {
@@ -377,21 +421,47 @@ impl Client {
 }
 
 impl Client {
+    /// A client of these settings and parts. `limiter` is a place, a shared one, or the program's own.
+    fn made(
+        py: Python<'_>,
+        mut settings: Settings,
+        parts: Py<Parts>,
+        limiter: Option<Bound<'_, PyAny>>,
+        transport: Option<Arc<dyn Transport>>,
+    ) -> PyResult<Self> {
+        let endpoint = settings.endpoint().map_err(|error| errors::raised(py, &error, None))?;
+        let shared = limiter.as_ref().and_then(|limiter| limiter.cast::<Limiter>().ok());
+        let limiter = match shared {
+            Some(shared) => {
+                shared.get().check_for(py, &settings, parts.get())?;
+                shared.clone().unbind()
+            }
+            None => {
+                let keys = parts.get().keys(py, &settings)?;
+                Py::new(py, Limiter::opened(py, keys, limiter.as_ref(), parts.get())?)?
+            }
+        };
+        if let Some(quota) = limiter.get().setting("quota") {
+            settings.set("quota", quota).map_err(|error| errors::raised(py, &error, None))?;
+        }
+        let open = connected(py, &settings, parts, limiter, transport)?;
+        Ok(Client { settings, endpoint, open: Mutex::new(Some(open)) })
+    }
+
     /// The client for a call, unless it was closed.
     fn open(&self, py: Python<'_>) -> PyResult<Arc<core::Client>> {
-        let closed = || errors::new(py, core::ErrorKind::Config, "the client is closed; nothing was sent");
         let here = process::id();
-        let own = match self.lock().as_ref().ok_or_else(closed)? {
+        let (parts, limiter) = match self.lock().as_ref().ok_or_else(|| closed(py))? {
             open if open.process == here => return Ok(Arc::clone(&open.client)),
-            inherited => inherited.own.clone(),
+            inherited => (inherited.parts.clone_ref(py), inherited.limiter.clone_ref(py)),
         };
-        let client = connected(py, &self.settings, own.as_ref())?;
+        let ours = connected(py, &self.settings, parts, limiter, None)?;
         let mut open = self.lock();
-        match open.as_ref().ok_or_else(closed)? {
+        match open.as_ref().ok_or_else(|| closed(py))? {
             // Another thread was faster.
             other if other.process == here => Ok(Arc::clone(&other.client)),
             _ => {
-                let ours = Open { client: Arc::clone(&client), own, process: here };
+                let client = Arc::clone(&ours.client);
                 // The connections belong to the process that forked: they are neither used nor closed here.
                 mem::forget(open.replace(ours));
                 Ok(client)
@@ -399,46 +469,109 @@ impl Client {
         }
     }
 
+    /// What a client with other options, or a wait, has of this one.
+    fn shared(&self, py: Python<'_>) -> PyResult<(Py<Parts>, Py<Limiter>, Arc<dyn Transport>)> {
+        self.open(py)?;
+        let open = self.lock();
+        let open = open.as_ref().ok_or_else(|| closed(py))?;
+        Ok((open.parts.clone_ref(py), open.limiter.clone_ref(py), Arc::clone(&open.transport)))
+    }
+
+    fn parts(&self, py: Python<'_>) -> PyResult<Py<Parts>> {
+        self.lock().as_ref().map(|open| open.parts.clone_ref(py)).ok_or_else(|| closed(py))
+    }
+
+    /// The client for one call, with what may end that before it is over.
+    fn bounded(
+        &self,
+        py: Python<'_>,
+        deadline: Option<Time>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Bounded> {
+        let client = self.open(py)?;
+        let mut client = core::Client::clone(&client);
+        if let Some(deadline) = deadline {
+            client = client.with_call_deadline(deadline.read(py)?);
+        }
+        if let Some(token) = cancel {
+            client = client.with_canceller(token.get().canceller());
+        }
+        Ok(Bounded { client, is_cancellable: cancel.is_some() })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn settings(given: &[(&str, Option<String>)]) -> Result<(Settings, Endpoint), core::Error> {
-    let mut settings = Settings::new();
+/// A client for one call.
+struct Bounded {
+    client: core::Client,
+    is_cancellable: bool,
+}
+
+impl Bounded {
+    fn call<T: Send>(
+        &self,
+        py: Python<'_>,
+        operation: Option<&core::Operation>,
+        call: impl FnOnce(&core::Client) -> Result<T, core::Error> + Send,
+    ) -> PyResult<T> {
+        blocking(py, operation, || match self.is_cancellable {
+            true => cancellable(|| call(&self.client)),
+            false => call(&self.client),
+        })
+    }
+}
+
+/// Puts what is given where it belongs: settings, and parts of the program's own. The limiter is read by itself.
+fn read(settings: &mut Settings, parts: &Bound<'_, PyDict>, given: &Bound<'_, PyDict>) -> PyResult<()> {
     for (name, value) in given {
-        if let Some(value) = value {
-            settings.set(name, value)?;
+        let name: String = name.extract()?;
+        if parts::NAMES.contains(&name.as_str()) {
+            parts.set_item(name, value)?;
+        } else if !Settings::KEYS.iter().any(|(known, _)| *known == name) {
+            return Err(PyTypeError::new_err(format!(
+                "Client() got an unexpected keyword argument '{name}'"
+            )));
+        } else if name != "limiter" {
+            settings::give(settings, &name, &value)?;
         }
     }
-    let endpoint = settings.endpoint()?;
-    Ok((settings, endpoint))
+    Ok(())
 }
 
 /// Connects nowhere yet, but to a limiter that is elsewhere.
 fn connected(
     py: Python<'_>,
     settings: &Settings,
-    own: Option<&Arc<PyLimiter>>,
-) -> PyResult<Arc<core::Client>> {
-    blocking(py, None, || {
-        let mut builder = activity_status_backends::builder(settings)?;
-        if let Some(own) = own {
-            builder = builder.limiter(Arc::clone(own));
+    parts: Py<Parts>,
+    limiter: Py<Limiter>,
+    transport: Option<Arc<dyn Transport>>,
+) -> PyResult<Open> {
+    let here = limiter.get().here(py)?;
+    let keys = parts.get().keys(py, settings)?;
+    let (client, transport) = blocking(py, None, || {
+        let transport = transport.map_or_else(|| parts.get().transport(settings), Ok)?;
+        // Whatever place is named, the limiter is open already.
+        let builder =
+            keys.builder_with(|_| Ok(Some(Box::new(Arc::clone(&here)))))?.limiter(Arc::clone(&here));
+        let client = parts.get().put_into(builder).transport(Arc::clone(&transport)).build()?;
+        Ok((Arc::new(client), transport))
+    })?;
+    Ok(Open { client, transport, parts, limiter, process: process::id() })
+}
+
+fn closed(py: Python<'_>) -> PyErr {
+    errors::new(py, core::ErrorKind::Config, "the client is closed; nothing was sent")
+}
+
+fn called(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    match given.filter(|it| !it.is_callable()) {
+        None => Ok(()),
+        Some(other) => {
+            let given = other.get_type().name()?;
+            Err(PyTypeError::new_err(format!("{name} is called: {given} cannot be")))
         }
-        let transport = SignalTransport(Arc::new(settings.transport()?));
-        let client = builder.clock(clock()).transport(transport).observer(observe).build()?;
-        Ok(Arc::new(client))
-    })
-}
-
-fn clock() -> SignalClock {
-    SignalClock(SystemClock::new())
-}
-
-/// A call goes on when the limiter has not recorded it, so that is said elsewhere.
-fn observe(event: &Event<'_>) {
-    if let Event::SettleFailed { error } = event {
-        limiter::report(error);
     }
 }

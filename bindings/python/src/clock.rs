@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use activity_status::builtin::SystemClock;
 use activity_status::plugin::{self, Interrupted};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::signals::{arrived, slice};
+use crate::signals::{arrived, detached, leave_with, slice};
 
 /// The time by which a client goes.
 #[pyclass(frozen, module = "activity_status")]
@@ -17,10 +18,33 @@ impl Clock {
     fn now(&self) -> f64 {
         self.0.now().as_secs_f64()
     }
+
+    /// Seconds since 1970 (UTC).
+    fn wall(&self) -> f64 {
+        self.0.wall().as_secs_f64()
+    }
+
+    /// Sleeps for so many seconds of this clock. Ctrl-C ends it at once.
+    fn sleep(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        let time = time(seconds)?;
+        match detached(py, || self.0.sleep(time))? {
+            (_, Some(raised)) => Err(raised),
+            (Err(Interrupted), None) => {
+                Err(pyo3::exceptions::PyInterruptedError::new_err("the sleep was interrupted"))
+            }
+            (Ok(()), None) => Ok(()),
+        }
+    }
 }
 
 /// The machine's clock, whose sleeps end when a signal's handler raises.
 pub(crate) struct SignalClock(pub(crate) SystemClock);
+
+impl SignalClock {
+    pub(crate) fn new() -> Self {
+        SignalClock(SystemClock::new())
+    }
+}
 
 impl plugin::Clock for SignalClock {
     fn now(&self) -> Duration {
@@ -58,4 +82,66 @@ impl plugin::Clock for SignalClock {
             }
         }
     }
+}
+
+/// A Python object as a clock. What it raises leaves the call; as long as it cannot be asked, its time stands still.
+pub(crate) struct PyClock {
+    pub(crate) object: Py<PyAny>,
+    last: Mutex<(Duration, Duration)>,
+}
+
+impl PyClock {
+    pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
+        for method in ["now", "wall", "sleep"] {
+            if !given.getattr_opt(method)?.is_some_and(|method| method.is_callable()) {
+                let given = given.get_type().name()?;
+                return Err(PyTypeError::new_err(format!(
+                    "a clock has now, wall and sleep; {given} has no {method}"
+                )));
+            }
+        }
+        Ok(PyClock { object: given.clone().unbind(), last: Mutex::default() })
+    }
+
+    fn asked(&self, method: &str) -> Option<Duration> {
+        let ask = |py: Python<'_>| time(self.object.call_method0(py, method)?.extract(py)?);
+        Python::try_attach(ask)?.map_err(leave_with).ok()
+    }
+}
+
+impl plugin::Clock for PyClock {
+    fn now(&self) -> Duration {
+        let now = self.asked("now");
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.0 = now.unwrap_or(last.0);
+        last.0
+    }
+
+    fn wall(&self) -> Duration {
+        let wall = self.asked("wall");
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.1 = wall.unwrap_or(last.1);
+        last.1
+    }
+
+    fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
+        if arrived() {
+            return Err(Interrupted);
+        }
+        let sleep =
+            |py: Python<'_>| self.object.call_method1(py, "sleep", (duration.as_secs_f64(),)).map(drop);
+        Python::try_attach(sleep).unwrap_or(Ok(())).map_err(leave_with).map_err(|()| Interrupted)?;
+        if arrived() { Err(Interrupted) } else { Ok(()) }
+    }
+
+    /// Whoever is woken is so at the end of a sleep, and its time goes as it will.
+    fn park(&self, duration: Duration) -> Result<(), Interrupted> {
+        self.sleep(duration)
+    }
+}
+
+fn time(seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        PyValueError::new_err(format!("a clock's time is in seconds, and not negative: {seconds}"))
+    })
 }

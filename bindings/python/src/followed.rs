@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::errors;
 use crate::job::Job;
 use crate::progress::{Progress, seconds};
+use crate::schedule::PySchedule;
 use crate::signals;
 use crate::status::Status;
 use crate::text::Time;
@@ -84,7 +85,9 @@ impl Followed {
     /// connections and their threads belong to the other process.
     pub(crate) fn check(&self, py: Python<'_>) -> PyResult<()> {
         if *self.inside.lock().unwrap_or_else(PoisonError::into_inner) == Some(thread::current().id()) {
-            return Err(PyRuntimeError::new_err("a limiter must not ask the wait that is asking it"));
+            return Err(PyRuntimeError::new_err(
+                "a limiter or a schedule must not ask the wait that is asking it",
+            ));
         }
         of_this_process(py, self.process)
     }
@@ -186,6 +189,18 @@ pub(crate) fn options(
             let what = format!("an order is submitted or unknown, not {other:?}; nothing was sent");
             return Err(errors::new(py, core::ErrorKind::Config, &what));
         }
+    })
+}
+
+/// A tracker of the client, by a schedule of the program's own if there is one.
+pub(crate) fn tracker(
+    client: &core::Client,
+    options: &WaitOptions,
+    schedule: Option<&Bound<'_, PyAny>>,
+) -> PyResult<core::Tracker> {
+    Ok(match schedule {
+        Some(schedule) => client.tracker_by(PySchedule::new(schedule)?, options),
+        None => client.tracker(options),
     })
 }
 

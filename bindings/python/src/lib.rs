@@ -3,17 +3,26 @@
 //! Each file stands for one thing that Python sees. What blocks goes through [`signals::blocking`], and so runs with
 //! the interpreter detached and ends at Ctrl-C.
 
+mod cancel;
 mod cli;
 mod client;
 mod clock;
+mod credentials;
 mod errors;
+mod exchange;
+mod flights;
 mod followed;
 mod job;
 mod limiter;
 mod look;
 mod metrics;
+mod observer;
 mod operation;
+mod parts;
 mod progress;
+mod quota;
+mod schedule;
+mod settings;
 mod signals;
 mod status;
 mod testing;
@@ -40,7 +49,17 @@ mod _native {
     #[pymodule_export]
     use super::clock::Clock;
     #[pymodule_export]
+    use super::exchange::{NativeTransport, Request, Response};
+    #[pymodule_export]
     use super::limiter::{Granted, RetryAfter, Settlement, Snapshot};
+    #[pymodule_export]
+    use super::schedule::{Poll, Wait};
+    #[pymodule_export]
+    use super::{
+        cancel::CancelToken,
+        observer::Event,
+        quota::{Limiter, Permit},
+    };
 
     #[pymodule_export]
     use super::{cli::cli_main, metrics::restore_metrics, status::restore_status, testing::check_limiter};

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use activity_status::plugin::{self, Acquired, CallClass, Limiter, LimiterError, Permit};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::clock::Clock;
 use crate::errors;
+use crate::observer::class_word;
 use crate::signals::{arrived, leave_with};
 
 /// A limiter's answer: send now, and settle this permit afterwards.
@@ -107,7 +109,7 @@ impl Settlement {
 
     #[new]
     #[pyo3(signature = (how, retry_after=None))]
-    fn new(how: &str, retry_after: Option<f64>) -> PyResult<Self> {
+    pub(crate) fn new(how: &str, retry_after: Option<f64>) -> PyResult<Self> {
         let words = ["answered", "refused", "not_sent", "in_doubt"];
         let Some(how) = words.into_iter().find(|word| *word == how) else {
             return Err(PyValueError::new_err(format!("a call ends as one of {}", words.join(", "))));
@@ -136,6 +138,29 @@ impl Settlement {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (py.get_type::<Settlement>(), (self.how, self.retry_after())).into_pyobject(py)
+    }
+}
+
+impl From<Permit> for Granted {
+    fn from(permit: Permit) -> Self {
+        Granted { permit: permit.0 }
+    }
+}
+
+impl From<Duration> for RetryAfter {
+    fn from(wait: Duration) -> Self {
+        RetryAfter(wait)
+    }
+}
+
+impl Settlement {
+    pub(crate) fn plain(&self) -> plugin::Settlement {
+        match self.how {
+            "answered" => plugin::Settlement::Answered,
+            "refused" => plugin::Settlement::Refused { retry_after: self.retry_after },
+            "not_sent" => plugin::Settlement::NotSent,
+            _ => plugin::Settlement::InDoubt,
+        }
     }
 }
 
@@ -243,6 +268,12 @@ impl PyLimiter {
         Ok(PyLimiter { object: object.clone().unbind(), clock })
     }
 
+    /// What the garbage collector has to see.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.object)?;
+        visit.call(&self.clock)
+    }
+
     /// As [`Limiter::leave`], with what went wrong.
     pub(crate) fn try_leave(&self) -> Result<(), LimiterError> {
         self.called("leave", |limiter| match limiter.getattr_opt("leave")? {
@@ -266,11 +297,7 @@ impl PyLimiter {
 
 impl Limiter for PyLimiter {
     fn try_acquire(&self, class: CallClass, _: &dyn plugin::Clock) -> Result<Acquired, LimiterError> {
-        let class = match class {
-            CallClass::Submit => "submit",
-            CallClass::Poll => "poll",
-            _ => "other",
-        };
+        let class = class_word(class);
         self.called("try_acquire", |limiter| {
             let answer = limiter.call_method1("try_acquire", (class, &self.clock))?;
             if let Ok(granted) = answer.cast::<Granted>() {

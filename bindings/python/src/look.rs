@@ -168,14 +168,19 @@ fn used(py: Python<'_>) -> PyErr {
 }
 
 /// The head of an answer that came to a client of the program's own.
-fn head(status: u16, headers: &Bound<'_, PyAny>) -> PyResult<Head> {
-    let pairs = match headers.getattr_opt("items")? {
+fn head(status: u16, given: &Bound<'_, PyAny>) -> PyResult<Head> {
+    Ok(Head { status, headers: headers(given)? })
+}
+
+/// Headers that are given as a mapping or as pairs.
+pub(crate) fn headers(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let pairs = match given.getattr_opt("items")? {
         Some(items) => items.call0()?,
-        None => headers.clone(),
+        None => given.clone(),
     };
     let headers = pairs.try_iter()?.map(|pair| {
         let (name, value): (String, String) = pair?.extract()?;
         Ok((name.to_ascii_lowercase(), value))
     });
-    Ok(Head { status, headers: headers.collect::<PyResult<_>>()? })
+    headers.collect()
 }

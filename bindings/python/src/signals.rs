@@ -18,6 +18,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(25);
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static CANCELLABLE: Cell<bool> = const { Cell::new(false) };
     static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
@@ -54,6 +55,23 @@ pub(crate) fn watched() -> bool {
     WATCHED.get()
 }
 
+/// May the call that this thread is in be left before it is over?
+pub(crate) fn may_leave() -> bool {
+    watched() || CANCELLABLE.get()
+}
+
+/// A call that somebody may cancel, on this thread.
+pub(crate) fn cancellable<T>(call: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CANCELLABLE.set(self.0);
+        }
+    }
+    let _restore = Restore(CANCELLABLE.replace(true));
+    call()
+}
+
 /// How long this thread may wait before it has to look for signals.
 pub(crate) fn slice() -> Duration {
     if watched() { SLICE } else { Duration::MAX }
@@ -61,7 +79,6 @@ pub(crate) fn slice() -> Duration {
 
 /// Looks for signals, if this thread has to. True once there is an exception to leave the call with.
 pub(crate) fn arrived() -> bool {
-    let raised = || RAISED.with(|it: &RefCell<Option<PyErr>>| it.borrow().is_some());
     if watched()
         && !raised()
         && let Err(error) = Python::attach(|py| py.check_signals())
@@ -69,6 +86,11 @@ pub(crate) fn arrived() -> bool {
         leave_with(error);
     }
     raised()
+}
+
+/// Is there an exception to leave the call with?
+pub(crate) fn raised() -> bool {
+    RAISED.with(|it: &RefCell<Option<PyErr>>| it.borrow().is_some())
 }
 
 /// The call that this thread is in is left with this exception, as soon as it can be. Its next sleep ends at once.

@@ -1,6 +1,8 @@
-use std::sync::Arc;
+//! How requests are sent: ours so that a signal can end the wait for an answer, and those that are written in Python.
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -9,70 +11,116 @@ use activity_status::plugin::{
 };
 use zeroize::Zeroizing;
 
-use crate::signals::{SLICE, arrived, watched};
+use crate::signals::{SLICE, arrived, may_leave};
 
-/// Another transport, whose exchanges can be left when a signal's handler raises: on the main thread each runs on a
-/// thread of its own. One that was left goes on until it ends or its time is up, and nobody hears of it.
-pub(crate) struct SignalTransport<T>(pub(crate) Arc<T>);
+/// Another transport, whose exchanges can be left when a signal's handler raises or the call is cancelled: where that can
+/// be, they run on a thread that is kept for them. One that was left goes on until it ends or its time is up, and nobody
+/// hears of it.
+pub(crate) struct SignalTransport {
+    inner: Arc<dyn Transport>,
+    idle: Mutex<Option<Worker>>,
+}
 
-impl<T: Transport + 'static> Transport for SignalTransport<T> {
+impl SignalTransport {
+    pub(crate) fn new(inner: Arc<dyn Transport>) -> Self {
+        SignalTransport { inner, idle: Mutex::default() }
+    }
+
+    fn idle(&self) -> Option<Worker> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Transport for SignalTransport {
     fn send(
         &self,
         request: &Request<'_>,
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<Response, TransportError> {
-        if !watched() {
-            return self.0.send(request, on_head);
+        if !may_leave() {
+            return self.inner.send(request, on_head);
         }
-        let (tell, told) = channel();
-        let (inner, flight) = (Arc::clone(&self.0), Flight::of(request));
-        let exchange = move || {
-            // Who left does not listen any more.
-            let new = AtomicBool::new(false);
-            let mut on_head =
-                |head: &Head| drop(tell.send(Told::Head(head.clone(), new.load(Ordering::Relaxed))));
-            let result = flight.send(&*inner, &new, &mut on_head);
-            let _ = tell.send(Told::End(result));
+        let Some(worker) = self.idle().or_else(|| Worker::start(&self.inner)) else {
+            return self.inner.send(request, on_head);
         };
-        if thread::Builder::new().name("activity-status".to_owned()).spawn(exchange).is_err() {
-            return self.0.send(request, on_head);
+        let result = worker.send(request, on_head);
+        if let Some(result) = result {
+            *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(worker);
+            return result;
         }
-        loop {
-            match told.recv_timeout(SLICE) {
-                Ok(Told::Head(head, new)) => {
-                    request.new_connection.store(new, Ordering::Relaxed);
-                    on_head(&head);
-                }
-                Ok(Told::End(result)) => return result,
-                Err(RecvTimeoutError::Timeout) if arrived() => {
-                    return Err(lost(Failure::Interrupted, "it was interrupted before the answer came"));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(lost(Failure::Connection, "the exchange ended by a bug of ours"));
-                }
-            }
-        }
+        Err(lost(Failure::Interrupted, "it was interrupted before the answer came"))
     }
 }
 
-enum Told {
+/// A thread for one exchange after the other. It ends when nobody can give it another.
+struct Worker {
+    flights: Sender<Flight>,
+    told: Receiver<Told>,
+}
+
+pub(crate) enum Told {
     /// The head, and whether the connection is a new one.
     Head(Head, bool),
     End(Result<Response, TransportError>),
 }
 
+impl Worker {
+    /// None on a machine without a thread to spare.
+    fn start(transport: &Arc<dyn Transport>) -> Option<Self> {
+        let (flights, taken) = channel::<Flight>();
+        let (tell, told) = channel();
+        let transport = Arc::clone(transport);
+        let work = move || {
+            while let Ok(flight) = taken.recv() {
+                // Who left does not listen any more.
+                if !flight.fly(&*transport, &mut |told| tell.send(told).is_ok()) {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("activity-status".to_owned()).spawn(work).ok()?;
+        Some(Worker { flights, told })
+    }
+
+    /// None if it was left before its end: the worker is of no use any more.
+    fn send(
+        &self,
+        request: &Request<'_>,
+        on_head: &mut dyn FnMut(&Head),
+    ) -> Option<Result<Response, TransportError>> {
+        let broken = || Some(Err(lost(Failure::Connection, "the exchange ended by a bug of ours")));
+        if self.flights.send(Flight::of(request)).is_err() {
+            return broken();
+        }
+        loop {
+            match self.told.recv_timeout(SLICE) {
+                Ok(Told::Head(head, new)) => {
+                    request.new_connection.store(new, Ordering::Relaxed);
+                    on_head(&head);
+                }
+                Ok(Told::End(result)) => return Some(result),
+                Err(RecvTimeoutError::Timeout) => {
+                    if arrived() || request.cancelled.load(Ordering::SeqCst) {
+                        return None;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return broken(),
+            }
+        }
+    }
+}
+
 /// A request that owns what it needs. Its texts can hold keys, and are wiped like those that they were copied from.
-struct Flight {
-    method: Method,
-    url: Zeroizing<String>,
-    headers: Vec<(String, Zeroizing<String>)>,
-    body: Option<Vec<u8>>,
-    time_left: Duration,
+pub(crate) struct Flight {
+    pub(crate) method: Method,
+    pub(crate) url: Zeroizing<String>,
+    pub(crate) headers: Vec<(String, Zeroizing<String>)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) time_left: Duration,
 }
 
 impl Flight {
-    fn of(request: &Request<'_>) -> Self {
+    pub(crate) fn of(request: &Request<'_>) -> Self {
         let owned = |header: &Header<'_>| (header.name.to_owned(), Zeroizing::new(header.value.to_owned()));
         Flight {
             method: request.method,
@@ -83,12 +131,9 @@ impl Flight {
         }
     }
 
-    fn send(
-        &self,
-        transport: &dyn Transport,
-        new_connection: &AtomicBool,
-        on_head: &mut dyn FnMut(&Head),
-    ) -> Result<Response, TransportError> {
+    /// Makes the exchange, and tells of its head and its end. False if nobody listens any more.
+    pub(crate) fn fly(&self, transport: &dyn Transport, tell: &mut dyn FnMut(Told) -> bool) -> bool {
+        let new_connection = AtomicBool::new(false);
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| Header { name, value }).collect();
         let request = Request {
             method: self.method,
@@ -96,14 +141,18 @@ impl Flight {
             headers: &headers,
             body: self.body.as_deref(),
             time_left: self.time_left,
-            new_connection,
+            new_connection: &new_connection,
             // Whoever waits for it gives it up without asking.
             cancelled: &AtomicBool::new(false),
         };
-        transport.send(&request, on_head)
+        let mut on_head = |head: &Head| {
+            tell(Told::Head(head.clone(), new_connection.load(Ordering::Relaxed)));
+        };
+        let result = transport.send(&request, &mut on_head);
+        tell(Told::End(result))
     }
 }
 
-fn lost(failure: Failure, message: &str) -> TransportError {
+pub(crate) fn lost(failure: Failure, message: &str) -> TransportError {
     TransportError { delivery: Delivery::InDoubt, failure, message: message.to_owned(), source: None }
 }

@@ -4,15 +4,18 @@ use std::thread;
 use std::time::Duration;
 
 use activity_status::builtin::SystemClock;
-use activity_status::plugin::Clock as _;
+use activity_status::plugin::{self, Clock as _, Transport};
 use activity_status::{Ended, Look, NotYet, Step};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::cancel::CancelToken;
+use crate::flights::Flights;
 use crate::followed::{self, Followed};
 use crate::job::Job;
+use crate::parts::Manner;
 use crate::progress::Progress;
-use crate::signals::{arrived, detached, report_unheard, slice};
+use crate::signals::{arrived, detached, raised, report_unheard, slice};
 
 /// Jobs as they end: an iterator of pairs, each job once with its Status, or with the ActivityStatusError that says why
 /// there is none. That error is not raised, so that one job does not end the wait for the others.
@@ -23,9 +26,20 @@ use crate::signals::{arrived, detached, report_unheard, slice};
 #[pyclass(frozen, module = "activity_status")]
 pub(crate) struct WaitAll {
     followed: Followed,
+    asking: Asking,
+    flights: Flights,
     on_progress: Option<Py<PyAny>>,
+    token: Option<Py<CancelToken>>,
     bell: Arc<Bell>,
     cancelled: AtomicBool,
+}
+
+/// How the questions are asked.
+pub(crate) struct Asking {
+    pub(crate) manner: Manner,
+    pub(crate) transport: Arc<dyn Transport>,
+    /// The client's, if it has another one than the machine's.
+    pub(crate) own_clock: Option<Arc<dyn plugin::Clock>>,
 }
 
 /// While nothing ends, progress is told so often.
@@ -126,17 +140,28 @@ impl WaitAll {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.followed.client)?;
-        visit.call(&self.on_progress)
+        visit.call(&self.on_progress)?;
+        visit.call(&self.token)
     }
 }
 
 impl WaitAll {
-    pub(crate) fn new(followed: Followed, on_progress: Option<Py<PyAny>>) -> Self {
-        WaitAll { followed, on_progress, bell: Arc::default(), cancelled: AtomicBool::new(false) }
+    pub(crate) fn new(
+        followed: Followed,
+        asking: Asking,
+        on_progress: Option<Py<PyAny>>,
+        token: Option<Py<CancelToken>>,
+    ) -> Self {
+        let (bell, flights) = (Arc::default(), Flights::new(Arc::clone(&asking.transport)));
+        if let Some(token) = &token {
+            token.get().rings(&bell);
+        }
+        WaitAll { followed, asking, flights, on_progress, token, bell, cancelled: AtomicBool::new(false) }
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
+        let by_token = || self.token.as_ref().is_some_and(|token| token.get().canceller().is_cancelled());
+        self.cancelled.load(Ordering::SeqCst) || by_token()
     }
 
     /// An end that an exception kept from being handed out.
@@ -146,26 +171,48 @@ impl WaitAll {
 
     /// As [`activity_status::WaitAll::next_within`], but for several threads: whoever waits holds no lock.
     fn next_within(&self, time: Duration) -> Result<Option<Ended>, NotYet> {
-        let clock = SystemClock::new();
-        let until = clock.now().saturating_add(time);
+        let until = self.now().saturating_add(time);
         loop {
             let rung = self.bell.rung();
             if self.is_cancelled() {
                 return Ok(None);
             }
-            match self.followed.step() {
-                Step::Ended(job, result) => return Ok(Some((job, result))),
-                Step::Done => return Ok(None),
-                Step::Look(look) => self.send(look),
+            self.flights.hear();
+            let step = self.followed.step();
+            if let Step::Ended(job, result) = step {
+                return Ok(Some((job, result)));
+            }
+            // Python code has raised, on this thread.
+            if raised() {
+                return Err(NotYet);
+            }
+            match step {
+                Step::Ended(..) | Step::Done => return Ok(None),
+                Step::Look(look) => match self.asking.manner {
+                    Manner::Threads => self.send(look),
+                    Manner::Flights => self.flights.send(look, &self.bell),
+                    Manner::Inline => look.send(),
+                },
                 Step::Sleep(pause) => {
-                    let left = until.saturating_sub(clock.now());
-                    self.bell.wait(rung, pause.min(left));
-                    if left.is_zero() || arrived() {
+                    let left = until.saturating_sub(self.now());
+                    let pause = pause.min(left);
+                    let is_interrupted = match &self.asking.own_clock {
+                        Some(clock) => clock.sleep(pause).is_err(),
+                        None => {
+                            self.bell.wait(rung, pause);
+                            false
+                        }
+                    };
+                    if left.is_zero() || is_interrupted || arrived() {
                         return Err(NotYet);
                     }
                 }
             }
         }
+    }
+
+    fn now(&self) -> Duration {
+        self.asking.own_clock.as_ref().map_or_else(|| SystemClock::new().now(), |clock| clock.now())
     }
 
     /// Sends on a thread of its own, so that this one can go on.
@@ -198,13 +245,13 @@ fn send(look: &Mutex<Option<Look>>) {
 
 /// Wakes those who wait. Whoever asks how often it has rung before he looks around misses no ring.
 #[derive(Default)]
-struct Bell {
+pub(crate) struct Bell {
     count: Mutex<u64>,
     heard: Condvar,
 }
 
 impl Bell {
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         *self.count() += 1;
         self.heard.notify_all();
     }

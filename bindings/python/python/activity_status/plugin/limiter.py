@@ -1,17 +1,17 @@
 from typing import Literal, Protocol, Union
 
-from ._native import Clock, Granted, RetryAfter, Settlement
+from .._native import Clock, Granted, RetryAfter, Settlement
 
 
 class Limiter(Protocol):
-    """A limiter of your own: ``Client(limiter=...)`` takes any object with these two methods.
+    """What keeps the quota: ``Client(limiter=...)`` takes any object with these two methods, and :class:`activity_status.Limiter`
+    is one.
 
     It keeps the account's quota: every HTTP attempt asks it for leave first. The client does the waiting; the limiter
     only computes: it must not block for long, nor call a method of a client.
 
-    Its methods run on the thread that makes the call, a settlement too, and so may run on many at once, with no lock of
-    ours held. (The questions of ``wait_all`` are settled on threads of ours, and it holds the wait that asks: a limiter
-    must not ask that for its progress.) Who waits is known by ``threading.get_ident()``: a thread waits for one call at a time, and asks again
+    Its methods run on the thread that makes the call, a settlement too, and so may run on many at once. (``wait_all`` holds
+    the wait that asks: a limiter must not ask that for its progress.) Who waits is known by ``threading.get_ident()``: a thread waits for one call at a time, and asks again
     itself. Times are seconds; ask the clock that is given, not ``time``.
 
     It may have two methods more:
