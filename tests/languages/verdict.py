@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any, Optional
 
 import activity_status
 
@@ -11,7 +12,7 @@ FIELDS = [
 ]
 
 
-def text(value):
+def text(value: object) -> Optional[str]:
     return None if value is None else str(getattr(value, "value", value))
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     client = activity_status.Client.from_env(max_attempts=1, quota="1000/0.1s")
     for line in sys.stdin:
         operation, request_id = line.split()
-        record = {"request_id": request_id}
+        record: dict[str, Any] = {"request_id": request_id}
         try:
             status = client.status(request_id, operation=operation)
         except activity_status.ActivityStatusError as error:

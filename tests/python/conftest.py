@@ -2,18 +2,19 @@
 
 import json
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Optional
+from typing import Any, Optional, Union
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from activity_status import Client
 
-KEYS = {
+KEYS: dict[str, Any] = {
     "api_key": "s3cr3t-api-key-0123456789",
     "access_key": "s3cr3t-access-key-0123456789",
     "secret_key": "s3cr3t-secret-key-0123456789",
@@ -41,7 +42,15 @@ class Answer:
 
     body: Optional[bytes] = b"{}"
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+Call = Callable[[Any], object]
+
+
+def cases(*cases: Union[Call, tuple[Call, object]]) -> Sequence[object]:
+    """Calls for `parametrize`. What they are made on is of any type, so that a wrong call is no error of types."""
+    return cases
 
 
 def status_answer(request_id: str, state: str = "Success", **fields: Any) -> Answer:
@@ -114,6 +123,18 @@ def ctrl_c() -> None:
 
 
 @pytest.fixture
+def unraised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """The exceptions that could not be raised anywhere, as they come."""
+    heard: list[BaseException] = []
+
+    def hear(what: Any) -> None:
+        heard.append(what.exc_value)
+
+    monkeypatch.setattr(sys, "unraisablehook", hear)
+    return heard
+
+
+@pytest.fixture
 def vendor() -> Iterator[Vendor]:
     vendor = Vendor()
     yield vendor
@@ -125,7 +146,7 @@ def make(vendor: Vendor) -> Callable[..., Client]:
     """Makes a client for the vendor: one attempt, no waiting for the quota."""
 
     def make(**options: Any) -> Client:
-        defaults = {"base_url": vendor.url, "quota": "10000/0.1", "max_attempts": 1, **KEYS}
+        defaults: dict[str, Any] = {"base_url": vendor.url, "quota": "10000/0.1", "max_attempts": 1, **KEYS}
         return Client(**{**defaults, **options})
 
     return make

@@ -12,7 +12,7 @@ import pytest
 from conftest import KEYS, Answer, Vendor, status_answer
 
 import activity_status
-from activity_status import Status, _cli, _native
+from activity_status import Status, _cli, _native  # pyright: ignore[reportPrivateUsage]
 
 ID = "72003d66-aa5d-4533-9e13-73da598dedf4"
 SCRIPT = Path(sys.executable).with_name("activity-status")
@@ -43,7 +43,7 @@ def test_help_and_version(vendor: Vendor) -> None:
 
 def test_a_status_on_the_command_line_is_the_line_of_to_json(vendor: Vendor) -> None:
     vendor.answer = lambda seen: status_answer(seen.request_id, "FAILURE")
-    code, out, err = run(vendor, *MODULE, "status", "--json", ID)
+    code, out, _ = run(vendor, *MODULE, "status", "--json", ID)
     assert code == 1
     assert (
         out

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Optional, Union
 
 import pytest
-from conftest import KEYS, Answer, Seen, Vendor, status_answer
+from conftest import KEYS, Answer, Seen, Vendor, cases, status_answer
 
 import activity_status
 from activity_status import (
@@ -25,6 +25,7 @@ from activity_status import (
     Outcome,
     RefusedError,
     ServerError,
+    Status,
     TimedOutError,
     TransportError,
     UnauthorizedError,
@@ -165,12 +166,13 @@ def test_status_asks_once(client: Client, vendor: Vendor) -> None:
 
 def test_the_operation_is_the_jobs_unless_it_is_given(client: Client, vendor: Vendor) -> None:
     custom = Operation.custom("task.create", "/task/create", status_path="/task/state")
-    for job, operation in [
+    asked: list[tuple[Union[str, Job], Optional[str]]] = [
         (ID, "lead.update"),
         (Job(ID, "lead.update"), None),
         (Job(ID), "lead.update"),
         (Job(ID, Operation("lead.update")), None),
-    ]:
+    ]
+    for job, operation in asked:
         assert client.status(job, operation=operation).operation == "lead.update"
         assert vendor.seen[-1].path == "/lead/update/status"
     assert client.status(Job(ID, custom)).operation == "task.create"
@@ -307,27 +309,28 @@ def test_the_quota_is_kept_and_a_deadline_bounds_the_wait_for_it(make: Make) -> 
     ],
 )
 def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None:
+    settings: dict[str, Any] = {"region": "in", "api_key": "k", **options}
     with pytest.raises(ConfigError, match=word) as caught:
-        Client(**{"region": "in", "api_key": "k", **options})
+        Client(**settings)
     assert isinstance(caught.value, ValueError)
     assert caught.value.resend == "pointless"
 
 
 @pytest.mark.parametrize(
     "call",
-    [
-        lambda client: Client("k"),
-        lambda client: Client(region="in", api_key="k", qouta="1/1s"),
-        lambda client: Client(region="in", api_key=b"k"),
-        lambda client: Client(region="in", api_key="k", quota=(1,)),
-        lambda client: Client(region="in", api_key="k", call_deadline=True),
-        lambda client: Client(region="in", api_key="k", call_deadline=[1]),
-        lambda client: Client(region="in", api_key="k", max_attempts=1.5),
-        lambda client: Client(region="in", api_key="k", accept_duplicates="yes"),
-        lambda client: Client(region="in", api_key="k", strict="yes"),
-        lambda client: Client(region="in", api_key="k", submit_share=0.5),
-        lambda client: Client(region="in", api_key="k", limiter_away=5),
-        lambda client: Client.from_env(qouta="1/1s", region="in", api_key="k"),
+    cases(
+        lambda client: type(client)("k"),
+        lambda client: type(client)(region="in", api_key="k", qouta="1/1s"),
+        lambda client: type(client)(region="in", api_key=b"k"),
+        lambda client: type(client)(region="in", api_key="k", quota=(1,)),
+        lambda client: type(client)(region="in", api_key="k", call_deadline=True),
+        lambda client: type(client)(region="in", api_key="k", call_deadline=[1]),
+        lambda client: type(client)(region="in", api_key="k", max_attempts=1.5),
+        lambda client: type(client)(region="in", api_key="k", accept_duplicates="yes"),
+        lambda client: type(client)(region="in", api_key="k", strict="yes"),
+        lambda client: type(client)(region="in", api_key="k", submit_share=0.5),
+        lambda client: type(client)(region="in", api_key="k", limiter_away=5),
+        lambda client: client.from_env(qouta="1/1s", region="in", api_key="k"),
         lambda client: client.status(72003),
         lambda client: client.status(ID, operation=7),
         lambda client: client.status(ID, "lead.update"),
@@ -338,7 +341,7 @@ def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None
         lambda client: client.submit({}, query={"a": 1}),
         lambda client: client.submit({}, query=7),
         lambda client: client.submit({}, path_tail=7),
-    ],
+    ),
 )
 def test_arguments_of_the_wrong_type(
     client: Client, vendor: Vendor, call: Callable[[Client], object]
@@ -350,7 +353,7 @@ def test_arguments_of_the_wrong_type(
 
 @pytest.mark.parametrize(
     "call",
-    [
+    cases(
         lambda client: client.status(""),
         lambda client: client.status("a b"),
         lambda client: client.status("x?RequestID=y"),
@@ -368,7 +371,7 @@ def test_arguments_of_the_wrong_type(
         lambda client: Operation.custom("a", "a"),
         lambda client: Operation.custom("a", "/a", metrics_path="/.."),
         lambda client: Client(api_key="k", region="in").submit({}),
-    ],
+    ),
 )
 def test_values_that_make_no_sense_are_not_sent(
     client: Client, vendor: Vendor, call: Callable[[Client], object]
@@ -430,7 +433,8 @@ def test_a_call_under_way_ends_as_it_would_when_the_client_is_closed(make: Make,
         return status_answer(seen.request_id)
 
     vendor.answer = answer
-    client, answers = make(), []
+    client = make()
+    answers: list[Status] = []
     thread = threading.Thread(target=lambda: answers.append(client.status(ID)))
     thread.start()
     assert vendor.hung.wait(60)
@@ -443,7 +447,7 @@ def test_a_call_under_way_ends_as_it_would_when_the_client_is_closed(make: Make,
 def test_other_threads_run_while_a_call_blocks(client: Client, vendor: Vendor) -> None:
     # The vendor of these tests is Python in this very process: an answer could never come if a call held the lock.
     # Here it is shown for a call that has no answer yet, too.
-    counted = []
+    counted: list[int] = []
 
     def answer(seen: Seen) -> Answer:
         vendor.hung.set()
@@ -464,7 +468,8 @@ def test_other_threads_run_while_a_call_blocks(client: Client, vendor: Vendor) -
 
 
 def test_threads_share_a_client_and_its_quota(make: Make, vendor: Vendor) -> None:
-    client, failures = make(quota="5/0.2"), []
+    client = make(quota="5/0.2")
+    failures: list[BaseException] = []
 
     def ask(number: int) -> None:
         try:

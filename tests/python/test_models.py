@@ -104,9 +104,8 @@ def test_a_pickled_status_keeps_the_id_that_was_asked(client: Client, vendor: Ve
 
 
 def test_a_pickle_that_was_spoiled_is_an_error() -> None:
-    _, (raw, operation, request_id, outcome) = status().__reduce__()  # type: ignore[misc]
-    restore = status().__reduce__()[0]
-    assert callable(restore)
+    reduced: Any = status().__reduce__()
+    restore, (raw, operation, request_id, outcome) = reduced
     with pytest.raises(MalformedError):
         restore("<html>", operation, request_id, outcome)
     assert restore(raw, operation, request_id, "failed").failed
@@ -128,7 +127,8 @@ def test_what_a_value_says_of_itself() -> None:
 
 def test_an_outcome_is_its_word() -> None:
     assert [outcome.value for outcome in Outcome] == ["pending", "succeeded", "failed"]
-    assert Outcome.FAILED == "failed" and str(Outcome.FAILED) == f"{Outcome.FAILED}" == "failed"
+    word: str = Outcome.FAILED
+    assert word == "failed" and str(Outcome.FAILED) == f"{Outcome.FAILED}" == "failed"
     assert Outcome("failed") is Outcome.FAILED is status("ERROR").outcome
     assert json.dumps({"outcome": Outcome.FAILED}) == '{"outcome": "failed"}'
     for one in (status(), status("ERROR"), status("In-Queue")):
@@ -183,9 +183,10 @@ def test_a_text_that_is_no_answer(text: Any) -> None:
 
 
 def test_a_status_is_read_from_text_alone() -> None:
-    for wrong in (None, 7, {}, bytearray(SAMPLE)):
+    given: list[Any] = [None, 7, {}, bytearray(SAMPLE)]
+    for wrong in given:
         with pytest.raises(TypeError):
-            Status.from_json(wrong)  # type: ignore[arg-type]
+            Status.from_json(wrong)
     with pytest.raises(TypeError):
         Status()
     with pytest.raises(TypeError):

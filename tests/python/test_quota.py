@@ -25,12 +25,12 @@ from activity_status import (
     DeadlineError,
     Granted,
     InterruptedError as OurInterruptedError,
-    Job,
     LimiterError,
     RefusedError,
     RetryAfter,
     Settlement,
     Snapshot,
+    Status,
 )
 from activity_status.testing import check_limiter
 
@@ -176,16 +176,16 @@ def test_two_processes_share_a_file_by_the_environment(
 
 
 def test_the_limiter_of_the_environment(monkeypatch: pytest.MonkeyPatch, vendor: Vendor, tmp_path: Path) -> None:
-    options = {**KEYS, "base_url": vendor.url}
+    options: dict[str, Any] = {**KEYS, "base_url": vendor.url}
     monkeypatch.setenv("ACTIVITY_STATUS_LIMITER", "nowhere:1")
     with pytest.raises(ConfigError, match="nowhere"):
-        Client.from_env(**options)  # type: ignore[arg-type]
-    assert Client.from_env(limiter="process", **options).status(ID).succeeded  # type: ignore[arg-type]
+        Client.from_env(**options)
+    assert Client.from_env(limiter="process", **options).status(ID).succeeded
     book = Book()
-    assert Client.from_env(limiter=book, **options).status(ID).succeeded  # type: ignore[arg-type]
+    assert Client.from_env(limiter=book, **options).status(ID).succeeded
     assert len(book.told) == 2
     monkeypatch.setenv("ACTIVITY_STATUS_LIMITER", "")
-    assert Client.from_env(**options).status(ID).succeeded  # type: ignore[arg-type]
+    assert Client.from_env(**options).status(ID).succeeded
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,9 @@ def test_the_limiter_of_the_environment(monkeypatch: pytest.MonkeyPatch, vendor:
     ],
 )
 def test_settings_that_make_no_sense(options: dict[str, Any], word: str) -> None:
+    settings: dict[str, Any] = {"region": "in", "api_key": "k", **options}
     with pytest.raises(ConfigError, match=word):
-        Client(**{"region": "in", "api_key": "k", **options})
+        Client(**settings)
 
 
 def test_a_limiter_that_cannot_be_opened_is_a_wrong_setting(tmp_path: Path) -> None:
@@ -372,7 +373,8 @@ def test_a_wait_that_is_none(make: Make, vendor: Vendor, seconds: float) -> None
 
 def names_in(error: Optional[BaseException]) -> list[str]:
     assert error is not None
-    names, trace = [], error.__traceback__
+    names: list[str] = []
+    trace = error.__traceback__
     while trace:
         names.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
@@ -400,17 +402,15 @@ def test_what_it_raises_is_the_cause(make: Make, vendor: Vendor) -> None:
 
 @pytest.mark.parametrize("method", ["settle", "leave"])
 def test_a_call_goes_on_without_its_settlement(
-    make: Make, monkeypatch: pytest.MonkeyPatch, method: str
+    make: Make, unraised: list[BaseException], method: str
 ) -> None:
-    heard: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: heard.append(what.exc_value))
     mine = ValueError("no store")
     if method == "settle":
         assert make(limiter=Says(settle=mine), quota=None).status(ID).succeeded
     else:
         with pytest.raises(DeadlineError):
             make(limiter=Says(leave=mine, try_acquire=RetryAfter(1e6)), quota=None).status(ID)
-    (error,) = heard
+    (error,) = unraised
     assert isinstance(error, LimiterError) and f"its {method} raised ValueError: no store" in str(error)
     assert error.__cause__ is mine
 
@@ -483,7 +483,8 @@ def test_threads_run_in_a_limiter_at_once(make: Make) -> None:
             meet.wait()
             return Granted(1)
 
-    client, answers = make(limiter=Meeting(), quota=None), []
+    client = make(limiter=Meeting(), quota=None)
+    answers: list[Status] = []
     threads = [threading.Thread(target=lambda: answers.append(client.status(ID))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -614,7 +615,7 @@ def test_ctrl_c(vendor: Vendor, where: str) -> None:
 
 
 def test_a_good_limiter_passes() -> None:
-    opened: dict[int, Any] = {}
+    opened: dict[int, Slots] = {}
 
     def open(number: int, calls: int, window: float) -> Slots:
         assert type(number) is int and type(calls) is int and type(window) is float
@@ -628,13 +629,13 @@ def test_a_good_limiter_passes() -> None:
     check_limiter(open, window=2, longest_call="1m")
 
 
-class WithoutPause(Slots):  # type: ignore[misc]
+class WithoutPause(Slots):
     def settle(self, permit: int, settlement: Settlement, clock: Clock) -> None:
         how = "answered" if settlement.how == "refused" else settlement.how
         super().settle(permit, Settlement(how), clock)
 
 
-class HeldFromSending(Slots):  # type: ignore[misc]
+class HeldFromSending(Slots):
     """A sliding window counted when a call is sent, the usual mistake."""
 
     def try_acquire(self, call_class: str, clock: Clock) -> Any:
@@ -648,7 +649,7 @@ class HeldFromSending(Slots):  # type: ignore[misc]
         pass
 
 
-class WithoutLeases(Slots):  # type: ignore[misc]
+class WithoutLeases(Slots):
     def try_acquire(self, call_class: str, clock: Clock) -> Any:
         answer = super().try_acquire(call_class, clock)
         if isinstance(answer, Granted):
@@ -656,20 +657,24 @@ class WithoutLeases(Slots):  # type: ignore[misc]
         return answer
 
 
-class Impolite(Slots):  # type: ignore[misc]
+class Impolite(Slots):
     def leave(self) -> None:
         pass
 
 
-class Blind(Slots):  # type: ignore[misc]
+class Blind(Slots):
     def snapshot(self, clock: Clock) -> Snapshot:
         return Snapshot(0, self.calls, 0.0)
+
+
+def boundless(calls: int, window: float) -> Says:
+    return Says()
 
 
 @pytest.mark.parametrize(
     ("limiter", "check"),
     [
-        (lambda calls, window: Says(), "a slot ends with its call"),
+        (boundless, "a slot ends with its call"),
         (HeldFromSending, "a slot ends with its call"),
         (WithoutPause, "a refusal seen by one slows all"),
         (WithoutLeases, "a holder that dies frees its slot"),
@@ -696,7 +701,7 @@ def test_what_a_limiter_raises_is_the_cause_of_the_assertion(method: str) -> Non
     def broken(self: Slots, *given: Any) -> Any:
         raise mine
 
-    class Broken(Slots):  # type: ignore[misc]
+    class Broken(Slots):
         pass
 
     setattr(Broken, method, broken)
@@ -723,7 +728,7 @@ def test_the_checks_end_even_if_the_limiter_does_not() -> None:
             released.wait(60)
             return RetryAfter(1)
 
-    class Slow(Slots):  # type: ignore[misc]
+    class Slow(Slots):
         asked = 0
 
         def try_acquire(self, call_class: str, clock: Clock) -> Any:
@@ -735,7 +740,7 @@ def test_the_checks_end_even_if_the_limiter_does_not() -> None:
     with pytest.raises(AssertionError, match="blocks, or tells waits far too short"):
         check_limiter(lambda number, calls, window: Blocking(), timeout=0.2)
     released.set()
-    opened: dict[int, Any] = {}
+    opened: dict[int, Slots] = {}
 
     def open(number: int, calls: int, window: float) -> Slots:
         # In the seventh check, of the slots of the dead, it is asked a thousand times.

@@ -77,11 +77,11 @@ def test_an_answer_that_repeats_the_keys(
 
 @pytest.mark.parametrize("name", [*KEYS, "proxy", "base_url", "key_placement"])
 def test_a_setting_that_is_refused_is_not_repeated_if_it_may_hold_a_key(name: str) -> None:
-    spoiled = {"region": "in", **KEYS, name: TAIL + " \n"}
+    spoiled: dict[str, Any] = {"region": "in", **KEYS, name: TAIL + " \n"}
     if name == "base_url":
         spoiled = {**KEYS, "base_url": f"https://user:{TAIL}@example.com/?k={TAIL}"}
     with pytest.raises(ConfigError) as caught:
-        Client(**spoiled)  # type: ignore[arg-type]
+        Client(**spoiled)
     holds_no_key(everything_of(caught.value))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Union
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import KEYS, Answer, Seen, Vendor, status_answer
+from conftest import KEYS, Answer, Seen, Vendor, cases, status_answer
 from test_wait_all import LIMIT, Crowd, ids, pending
 
 from activity_status import (
@@ -82,7 +82,7 @@ def test_it_is_driven_step_by_step(client: Client, vendor: Vendor) -> None:
     assert isinstance(tracker.step(), Done) and repr(tracker.step()) == "Done()"
     assert tracker.add("a") and tracker.add(Job("b", "lead.update")) and not tracker.add(Job("a"))
     assert tracker.open == [Job("a"), Job("b", "lead.update")]
-    ends = []
+    ends: list[Ended] = []
     while not isinstance(step := tracker.step(), Done):
         if isinstance(step, Look):
             step.send()
@@ -197,12 +197,12 @@ def test_an_answer_of_ones_own_means_what_ours_means(make: Make) -> None:
 
 @pytest.mark.parametrize(
     ("how", "told"),
-    [
+    cases(
         (lambda look: look.failed("no answer"), "in_doubt"),
         (lambda look: look.failed("no answer", "partly"), "in_doubt"),
         (lambda look: look.failed("no answer", delivery="not_sent"), "not_sent"),
         (lambda look: None, "in_doubt"),
-    ],
+    ),
 )
 def test_a_look_that_failed_or_was_dropped_is_asked_again(
     make: Make, how: Callable[[Look], None], told: str
@@ -248,7 +248,7 @@ def test_a_look_is_answered_once(client: Client, vendor: Vendor) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    [
+    cases(
         lambda look: look.answered("200", {}, b""),
         lambda look: look.answered(200, None, b""),
         lambda look: look.answered(200, {"a": 1}, b""),
@@ -259,7 +259,7 @@ def test_a_look_is_answered_once(client: Client, vendor: Vendor) -> None:
         lambda look: look.head_arrived(-1, {}),
         lambda look: look.failed(ValueError("x")),
         lambda look: look.failed("x", "perhaps"),
-    ],
+    ),
 )
 def test_what_is_no_answer_is_refused_and_the_look_is_still_there(
     client: Client, call: Callable[[Any], object]
@@ -279,17 +279,17 @@ def test_what_holds_a_key_is_neither_pickled_nor_copied(client: Client) -> None:
     for it in (to_look(tracker), tracker, client.wait_all(["a"])):
         for store in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError):
-                store(it)  # type: ignore[operator]
+                store(it)
 
 
 @pytest.mark.parametrize(
     ("call", "is_answer"),
-    [
+    cases(
         (lambda look: look.send(), True),
         (lambda look: look.answered(200, {}, answer_of(look)), True),
         (lambda look: look.failed("no answer"), False),
         (lambda look: look.head_arrived(200, {}), False),
-    ],
+    ),
 )
 @pytest.mark.filterwarnings("error")
 def test_what_a_settlement_raises_to_end_the_program_leaves_the_call(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import pytest
 from conftest import KEYS, Answer, Seen, Vendor
@@ -17,8 +17,8 @@ READABLE = [case for case in CASES if "expect" in case]
 
 def body(case: dict[str, Any]) -> bytes:
     if "body_file" in case:
-        return (VECTORS / case["body_file"]).read_bytes()
-    return bytes.fromhex(case["body_hex"]) if "body_hex" in case else case["body"].encode()
+        return Path(VECTORS, case["body_file"]).read_bytes()
+    return bytes.fromhex(case["body_hex"]) if "body_hex" in case else str(case["body"]).encode()
 
 
 def raw(case: dict[str, Any]) -> str:
@@ -26,7 +26,7 @@ def raw(case: dict[str, Any]) -> str:
     return body(case).decode().removeprefix("\ufeff")
 
 
-def named(cases: list[dict[str, Any]]) -> Any:
+def named(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
@@ -80,7 +80,8 @@ def test_an_answer_over_a_socket(case: dict[str, Any], asked: tuple[Client, Vend
 
 @named(READABLE)
 def test_a_stored_answer(case: dict[str, Any]) -> None:
-    for text in [body(case), body(case).decode()]:
+    texts: list[Union[str, bytes]] = [body(case), body(case).decode()]
+    for text in texts:
         status = Status.from_json(text, case["operation"])
         assert reading(status) == case["expect"]
         assert status.raw == raw(case)

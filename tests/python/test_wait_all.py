@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import pytest
-from conftest import KEYS, Answer, Seen, Vendor, status_answer
+from conftest import KEYS, Answer, Seen, Vendor, cases, status_answer
 
 from activity_status import (
     ActivityStatusError,
@@ -106,7 +106,7 @@ def test_each_job_comes_once_with_a_status_or_an_error(client: Client, vendor: V
 
 
 def test_the_operation_is_that_of_the_plain_ids(client: Client, vendor: Vendor) -> None:
-    jobs = ["a", Job("b", "lead.capture"), Job("a")]
+    jobs: list[Union[str, Job]] = ["a", Job("b", "lead.capture"), Job("a")]
     found = list(client.wait_all(jobs, operation="lead.update"))
     assert {(job.request_id, job.operation) for job, _ in found} == {
         ("a", "lead.update"),
@@ -125,7 +125,7 @@ def test_a_job_that_is_given_twice_is_followed_once(client: Client, vendor: Vend
 
 @pytest.mark.parametrize(
     "given",
-    [
+    cases(
         list,
         tuple,
         set,
@@ -134,7 +134,7 @@ def test_a_job_that_is_given_twice_is_followed_once(client: Client, vendor: Vend
         iter,
         lambda names: (Job(name) for name in names),
         lambda names: (name + "\n" for name in names),
-    ],
+    ),
 )
 def test_jobs_are_any_iterable(client: Client, given: Callable[[list[str]], Any]) -> None:
     assert outcomes(client.wait_all(given(ids(4)))) == dict.fromkeys(ids(4), "succeeded")
@@ -199,7 +199,7 @@ def test_what_has_no_order_is_asked_in_turn(
 
 @pytest.mark.parametrize(
     ("call", "word"),
-    [
+    cases(
         (lambda client: client.wait_all("72003d66"), "put it in a list"),
         (lambda client: client.wait_all(b"72003d66"), "put it in a list"),
         (lambda client: client.wait_all(Job("72003d66")), "put it in a list"),
@@ -217,7 +217,7 @@ def test_what_has_no_order_is_asked_in_turn(
         (lambda client: client.tracker().add(7), "not int"),
         (lambda client: client.tracker(price=[]), "time"),
         (lambda client: WaitAll(), "constructor|WaitAll"),
-    ],
+    ),
 )
 def test_arguments_of_the_wrong_type(
     client: Client, vendor: Vendor, call: Callable[[Client], object], word: str
@@ -229,7 +229,7 @@ def test_arguments_of_the_wrong_type(
 
 @pytest.mark.parametrize(
     "call",
-    [
+    cases(
         lambda client: client.wait_all(["a", ""]),
         lambda client: client.wait_all(["a", "two words"]),
         lambda client: client.wait_all(["a"], operation="lead.delete"),
@@ -238,7 +238,7 @@ def test_arguments_of_the_wrong_type(
         lambda client: client.wait_all(["a"], order="random"),
         lambda client: client.tracker(order=""),
         lambda client: client.tracker().add(" "),
-    ],
+    ),
 )
 def test_values_that_make_no_sense(
     client: Client, vendor: Vendor, call: Callable[[Client], object]
@@ -302,7 +302,7 @@ def test_a_loop_that_was_broken_off_goes_on(client: Client) -> None:
 
 def test_progress_is_told_after_each_end_on_the_waiting_thread(client: Client) -> None:
     told: list[Progress] = []
-    threads = set()
+    threads: set[int] = set()
 
     def on_progress(progress: Progress) -> None:
         told.append(progress)
@@ -339,7 +339,7 @@ def test_what_on_progress_raises_leaves_the_loop_and_loses_no_job(client: Client
             raise raised
 
     waiting = client.wait_all(ids(4), on_progress=on_progress)
-    found = []
+    found: list[Job] = []
     with pytest.raises(type(raised)) as caught:
         for job, _ in waiting:
             found.append(job)
@@ -388,7 +388,8 @@ def test_several_questions_are_on_their_way_but_never_two_about_one_job(make: Ma
 
 
 def test_threads_may_take_jobs_from_one_wait(client: Client) -> None:
-    waiting, found = client.wait_all(ids(20)), []
+    waiting = client.wait_all(ids(20))
+    found: list[Job] = []
     threads = [threading.Thread(target=lambda: found.extend(job for job, _ in waiting)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -440,20 +441,17 @@ def test_a_limiter_in_python_runs_on_the_thread_that_waits(make: Make, vendor: V
 
 
 def test_what_a_settlement_raises_on_a_thread_of_ours_is_heard(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, unraised: list[BaseException]
 ) -> None:
-    heard: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: heard.append(what.exc_value))
-
     class Broken(Book):
         def settle(self, permit: int, settlement: Settlement, clock: Clock) -> None:
-            raise SystemExit(3) if len(heard) % 2 else ValueError("no store")
+            raise SystemExit(3) if len(unraised) % 2 else ValueError("no store")
 
     assert len(outcomes(make(limiter=Broken(), quota=None).wait_all(ids(2)))) == 2
     until = time.monotonic() + LIMIT
-    while len(heard) < 2 and time.monotonic() < until:
+    while len(unraised) < 2 and time.monotonic() < until:
         time.sleep(0.01)
-    assert [type(error) for error in heard] == [LimiterError, SystemExit]
+    assert [type(error) for error in unraised] == [LimiterError, SystemExit]
 
 
 def test_a_limiter_must_not_ask_the_wait_that_asks_it(make: Make) -> None:
@@ -482,7 +480,7 @@ def test_it_is_garbage_with_what_it_calls(make: Make) -> None:
     holder.client = make(limiter=holder, quota=None)
     waiting = holder.client.wait_all(ids(2), on_progress=shower)
     shower.waiting = holder.waiting = waiting  # type: ignore[attr-defined]
-    gone = [weakref.ref(shower), weakref.ref(holder)]
+    gone: list[weakref.ref[Any]] = [weakref.ref(shower), weakref.ref(holder)]
     del holder
     gc.collect()
     # It is the wait that still uses the limiter.
@@ -598,7 +596,7 @@ def test_no_key_is_in_what_may_be_printed(client: Client, vendor: Vendor) -> Non
 
 
 def test_a_job_knows_when_it_was_submitted(client: Client, vendor: Vendor) -> None:
-    asked = []
+    asked: list[str] = []
 
     def answer(seen: Seen) -> Answer:
         asked.append(seen.path)

@@ -60,7 +60,7 @@ def of_status(status: Status) -> None:
     assert_type(status.raise_for_outcome(), Status)
     assert_type(Status.from_json(b"{}", "lead.update"), Status)
     assert status.outcome is Outcome.FAILED
-    {status: 1, job: 2}
+    assert {status: 1, job: 2}
 
 
 def of_many(tracker: Tracker) -> None:
