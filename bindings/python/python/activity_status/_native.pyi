@@ -3,9 +3,9 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Literal, TypedDict, final
 
-from typing_extensions import Self, TypeAlias, Unpack
+from typing_extensions import Self, TypeAlias, Unpack, disjoint_base
 
-from ._limiter import Limiter
+from . import plugin as _plugin
 from ._outcome import Outcome
 from .errors import ActivityStatusError
 
@@ -27,6 +27,15 @@ __all__ = [
     "RetryAfter",
     "Settlement",
     "Snapshot",
+    "Wait",
+    "Response",
+    "Request",
+    "Poll",
+    "Permit",
+    "NativeTransport",
+    "Limiter",
+    "Event",
+    "CancelToken",
     "cli_main",
     "check_limiter",
     "_restore_metrics",
@@ -55,15 +64,17 @@ _Operation: TypeAlias = (
     | Operation
 )
 
+_CallClass: TypeAlias = Literal["submit", "poll", "other"]
+
 class _Options(TypedDict, total=False):
     api_key: str | None
     access_key: str | None
     secret_key: str | None
-    region: str | None
+    region: Literal["in", "us", "sg"] | str | None
     base_url: str | None
     key_placement: Literal["headers", "query"] | None
     quota: str | tuple[int, _Time] | None
-    limiter: str | Limiter | None
+    limiter: str | Limiter | _plugin.Limiter | None
     limiter_away: str | tuple[int, _Time] | None
     strict: bool | None
     submit_share: int | None
@@ -76,6 +87,11 @@ class _Options(TypedDict, total=False):
     head_timeout: _Time | None
     body_timeout: _Time | None
     proxy: str | None
+    transport: NativeTransport | _plugin.Transport | None
+    clock: Clock | _plugin.Clock | None
+    observer: _plugin.Observer | Callable[[Event], object] | None
+    outcome_rule: _plugin.OutcomeRule | None
+    credentials: _plugin.Credentials | None
 
 @final
 class Client:
@@ -94,7 +110,8 @@ class Client:
     - key_placement: where a submit carries its two keys: "headers" (default) or "query".
     - quota: calls per time, such as "25/5s" (default) or (25, 5.0).
     - limiter: who shares the quota: "process" (default: the threads that share this client), "file:PATH" (every program
-      of this machine that names the file), "redis://HOST:PORT" (many machines), or a Limiter of your own.
+      of this machine that names the file), "redis://HOST:PORT" (many machines), a Limiter that others share, or an object of
+      your own (activity_status.plugin.Limiter).
     - limiter_away: while Redis is away: "refuse" (default), or a quota for this client alone, such as "5/5s"; those of all
       clients must add up.
     - strict: True: hold each slot for a whole window after the answer. Default False: an estimated margin less.
@@ -105,6 +122,17 @@ class Client:
     - resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout: how long each phase of an HTTP
       exchange may take: 5, 10, 15, 30 and 30 s.
     - proxy: an HTTP proxy, "http://host:port". Default none, whatever the environment says.
+
+    Parts of your own, each described by its Protocol in activity_status.plugin. They run on the thread that makes the call,
+    and what they raise comes out of it:
+
+    - transport: what sends the requests: a function of a Request that gives a Response.
+    - clock: the time, with now, wall and sleep.
+    - observer: is told each Event. What it raises goes to sys.unraisablehook. The same is in logging, by the loggers
+      activity_status.http, .limiter and .wait.
+    - outcome_rule: what counts as settled: a function of a Status that gives an Outcome.
+    - credentials: where the keys come from if they may change: a function that gives a mapping with api_key, and access_key
+      and secret_key if it submits. It is asked before each call, in place of those three settings.
     """
 
     def __new__(
@@ -117,7 +145,7 @@ class Client:
         base_url: str | None = None,
         key_placement: Literal["headers", "query"] | None = None,
         quota: str | tuple[int, _Time] | None = None,
-        limiter: str | Limiter | None = None,
+        limiter: str | Limiter | _plugin.Limiter | None = None,
         limiter_away: str | tuple[int, _Time] | None = None,
         strict: bool | None = None,
         submit_share: int | None = None,
@@ -130,6 +158,11 @@ class Client:
         head_timeout: _Time | None = None,
         body_timeout: _Time | None = None,
         proxy: str | None = None,
+        transport: NativeTransport | _plugin.Transport | None = None,
+        clock: Clock | _plugin.Clock | None = None,
+        observer: _plugin.Observer | Callable[[Event], object] | None = None,
+        outcome_rule: _plugin.OutcomeRule | None = None,
+        credentials: _plugin.Credentials | None = None,
     ) -> Self: ...
     @classmethod
     def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_Options]) -> Self:
@@ -138,6 +171,12 @@ class Client:
         They are in API_KEY, ACCESS_KEY, SECRET_KEY, REGION, BASE_URL and LIMITER, each after the prefix. What is given
         here goes before; a variable that is empty counts as none.
         """
+    def with_options(self, **overrides: Unpack[_Options]) -> Client:
+        """The same client with other settings or parts. It keeps to the same quota and connections, unless it is given
+        others: a limiter or what belongs to it, a transport or time-outs of its phases.
+
+        None takes a setting back, so that its default holds.
+        """
     def submit(
         self,
         body: Mapping[str, Any] | Sequence[Any] | str | bytes,
@@ -145,6 +184,8 @@ class Client:
         operation: _Operation = "activity.create",
         query: Mapping[str, str] | None = None,
         path_tail: str | None = None,
+        deadline: _Time | None = None,
+        cancel: CancelToken | None = None,
     ) -> Job:
         """Sends one job.
 
@@ -154,8 +195,17 @@ class Client:
 
         InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
         error means for sending it again is in its resend.
+
+        deadline: the longest that this call may take, less than the client's call_deadline. cancel: a CancelToken.
         """
-    def status(self, request_id: str | Job, *, operation: _Operation | None = None) -> Status:
+    def status(
+        self,
+        request_id: str | Job,
+        *,
+        operation: _Operation | None = None,
+        deadline: _Time | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Status:
         """Asks once how a job stands. Pending is an answer.
 
         Give its request id, or the Job. The operation is that of the Job, or activity.create, unless it is given.
@@ -167,6 +217,8 @@ class Client:
         operation: _Operation | None = None,
         timeout: _Time = 3600.0,
         price: _Time | None = None,
+        on_update: Callable[[Status], object] | None = None,
+        cancel: CancelToken | None = None,
     ) -> Status:
         """Asks until the job is settled: succeeded or failed. One question that fails for a while loses nothing.
 
@@ -174,6 +226,9 @@ class Client:
         of a job last over nine hours: give more than the hour where that matters. It is asked at once, and then the more
         seldom the longer it takes. price is how much waiting one call must be expected to end: 5 ms; with more there are
         fewer calls and later news.
+
+        on_update is called with each Status that is read, the last one too, on the thread that waits; what it raises ends the
+        wait. cancel: a CancelToken.
         """
     def wait_all(
         self,
@@ -183,7 +238,9 @@ class Client:
         timeout: _Time = 3600.0,
         price: _Time | None = None,
         order: Literal["submitted", "unknown"] | None = None,
+        schedule: _plugin.Schedule | None = None,
         on_progress: Callable[[Progress], object] | None = None,
+        cancel: CancelToken | None = None,
     ) -> WaitAll:
         """Follows many jobs over the client's one quota, and yields each, with its Status, as soon as its end is known:
 
@@ -203,9 +260,12 @@ class Client:
           submitted, and unknown for a set.
         - on_progress: is called with the Progress after each end, and about once a second while nothing ends, on the
           thread that waits. What it raises leaves the loop, and loses no job: the next loop begins with the one that ended.
+        - schedule: another schedule than the two that order names: an object of activity_status.plugin.Schedule.
+        - cancel: a CancelToken. A loop just ends when it is cancelled.
 
         Several questions are on their way at a time where the quota allows it and the answers are slow, each on a thread of
-        its own, but never two about one job.
+        its own, but never two about one job. Python code of the client's parts runs on the thread that waits; with a
+        transport or a clock of its own the questions are asked there too, one after the other.
         """
     def tracker(
         self,
@@ -213,10 +273,20 @@ class Client:
         timeout: _Time = 3600.0,
         price: _Time | None = None,
         order: Literal["submitted", "unknown"] | None = None,
+        schedule: _plugin.Schedule | None = None,
     ) -> Tracker:
         """The same as wait_all a step at a time, for an event loop. No jobs yet: add them. timeout counts from now."""
-    def metrics(self, *, operation: _Operation = "activity.create") -> Metrics:
+    def metrics(
+        self,
+        *,
+        operation: _Operation = "activity.create",
+        deadline: _Time | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Metrics:
         """Asks how long the operation's queue is."""
+    @property
+    def limiter(self) -> Limiter:
+        """What keeps its quota: give it to other clients of the account, or ask it for leave for calls of your own."""
     def snapshot(self) -> Snapshot | None:
         """How the quota stands, for all who share this client's limiter. None if the limiter does not say."""
     def close(self) -> None:
@@ -587,6 +657,288 @@ class Clock:
 
     def now(self) -> float:
         """Seconds since a fixed, arbitrary moment. It never goes back; a float tells nanoseconds for a hundred days."""
+    def wall(self) -> float:
+        """Seconds since 1970 (UTC)."""
+    def sleep(self, seconds: float) -> None:
+        """Sleeps for so many seconds of this clock. Ctrl-C ends it at once."""
+
+@final
+class CancelToken:
+    """Ends calls and waits from another thread: give it to them as cancel=, and call cancel.
+
+    What waits ends at once, with InterruptedError; a loop over wait_all just ends, and its open has the rest. A call that
+    is on its way is given up: it may arrive all the same, and counts against the quota. There is no way back, and one
+    token may be given to many calls. A fork copies it: what is cancelled afterwards is cancelled in one process.
+    """
+
+    def __new__(cls) -> Self: ...
+    def cancel(self) -> None:
+        """Ends what has this token, now and later. From any thread, and from a signal's handler."""
+    @property
+    def cancelled(self) -> bool:
+        """Was it cancelled?"""
+
+@final
+class Limiter:
+    """Keeps one quota for all that hold it: clients (limiter=...), and code of the program's own that calls the same vendor.
+
+    limiter says who else shares it: "process" (default: nobody), "file:PATH" (every program of this machine that names the
+    file), "redis://HOST:PORT" (many machines), or an object with try_acquire and settle (activity_status.plugin.Limiter).
+    The other arguments are those of Client, and mean the same. Redis keeps the quota by account, so it wants the api_key.
+
+    All of its methods may be called from any thread. A forked child has a quota of its own, unless the limiter is a file
+    or in Redis.
+    """
+
+    def __new__(
+        cls,
+        limiter: str | _plugin.Limiter | None = "process",
+        *,
+        quota: str | tuple[int, _Time] | None = None,
+        limiter_away: str | tuple[int, _Time] | None = None,
+        strict: bool | None = None,
+        submit_share: int | None = None,
+        call_deadline: _Time | None = None,
+        api_key: str | None = None,
+        clock: Clock | _plugin.Clock | None = None,
+    ) -> Self: ...
+    def acquire(
+        self,
+        call_class: _CallClass = "other",
+        *,
+        timeout: _Time | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Permit:
+        """Waits for leave to make one call, and gives its Permit: settle it when the call is over, or use it in a with block.
+
+        call_class says what the call is for, so that submits and questions get their shares: "submit", "poll" or "other".
+        DeadlineError if there is none within the timeout (None: however long it takes). Nothing is sent by it.
+        """
+    def try_acquire(self, call_class: _CallClass = "other", clock: Clock | None = None, /) -> Granted | RetryAfter:
+        """Asks for leave to make one call now: Granted, and its permit is to be settled; or RetryAfter: the same thread asks
+        again then, or gives its place up by leave.
+        """
+    def settle(self, permit: int, settlement: Settlement, clock: Clock | None = None, /) -> None:
+        """Tells once what became of the call that has this permit, by Settlement("answered") or another word."""
+    def leave(self) -> None:
+        """This thread was told to wait by try_acquire, and has given up."""
+    def snapshot(self, clock: Clock | None = None, /) -> Snapshot | None:
+        """How the quota stands, for all who share it. None if the limiter does not say."""
+
+@final
+class Permit:
+    """Leave to make one call, from Limiter.acquire. Settle it once, when its answer has begun to come; as a context manager
+    it is settled at the end: as answered, or, if an exception leaves the block, as in doubt. One that is dropped is in doubt.
+    """
+
+    def settle(
+        self,
+        how: Literal["answered", "refused", "not_sent", "in_doubt"] = "answered",
+        retry_after: float | None = None,
+    ) -> None:
+        """Tells what became of the call: "answered", "refused" (429; retry_after is the server's advice in seconds),
+        "not_sent" (it does not count) or "in_doubt". Only the first time counts.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Request:
+    """What a transport has to send. It holds keys: print nothing of it but its repr."""
+
+    def __new__(
+        cls,
+        method: Literal["GET", "POST"],
+        url: str,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes | None = None,
+        time_left: float = 60.0,
+    ) -> Self: ...
+    @property
+    def method(self) -> Literal["GET", "POST"]:
+        """"GET" or "POST"."""
+    @property
+    def url(self) -> str:
+        """The whole URL. It holds keys where the client was made with key_placement="query"."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """Every header to send, with lower-case names, the keys among them. Follow no redirect: it would carry them to another
+        host.
+        """
+    @property
+    def body(self) -> bytes | None:
+        """The body, byte for byte; None of a GET."""
+    @property
+    def time_left(self) -> float:
+        """How many seconds the exchange may take at the most."""
+
+@final
+class Response:
+    """What a transport has received: an answer of whatever status."""
+
+    __match_args__: Final = ("status", "headers", "body")
+    def __new__(cls, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None, body: bytes | None = None) -> Self: ...
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers; of one that came more than once the last."""
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+
+@final
+class NativeTransport:
+    """A transport that needs no Python, such as that of a sandbox: Client(transport=...) takes it. Called like a transport of
+    one's own, it sends a Request.
+    """
+
+    def __call__(self, request: Request) -> Response: ...
+
+@final
+class Poll:
+    """A schedule's answer: ask about the job with this key."""
+
+    __match_args__: Final = ("key",)
+    def __new__(cls, key: int) -> Self: ...
+    @property
+    def key(self) -> int:
+        """The key that add gave it."""
+
+@final
+class Wait:
+    """A schedule's answer: ask nothing for so many seconds, unless something is observed or added sooner."""
+
+    __match_args__: Final = ("seconds",)
+    def __new__(cls, seconds: float) -> Self: ...
+    @property
+    def seconds(self) -> float:
+        """How long; more than zero."""
+
+@disjoint_base
+class Event:
+    """What happens in a call. Each kind is a class within this one, such as Event.Sending, to be told apart by isinstance or
+    match; name is its word, and str(event) one line without keys. Times are seconds.
+    """
+
+    @property
+    def name(self) -> str:
+        """The kind of event as one lower-case word, the same in every language."""
+
+    @final
+    class WaitingForPermit(Event):
+        """A call waits so long for the quota, and then asks again."""
+
+        __match_args__: Final = ("operation", "request_id", "call_class", "wait", "text")
+        def __new__(cls, operation: str, request_id: str | None, call_class: str, wait: float, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str | None: ...
+        @property
+        def call_class(self) -> str: ...
+        @property
+        def wait(self) -> float: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class Sending(Event):
+        """A call goes out, for the attempt-th time."""
+
+        __match_args__: Final = ("operation", "request_id", "call_class", "attempt", "text")
+        def __new__(cls, operation: str, request_id: str | None, call_class: str, attempt: int, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str | None: ...
+        @property
+        def call_class(self) -> str: ...
+        @property
+        def attempt(self) -> int: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class Answered(Event):
+        """The whole answer has come."""
+
+        __match_args__: Final = ("operation", "request_id", "call_class", "http_status", "elapsed", "text")
+        def __new__(cls, operation: str, request_id: str | None, call_class: str, http_status: int, elapsed: float, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str | None: ...
+        @property
+        def call_class(self) -> str: ...
+        @property
+        def http_status(self) -> int: ...
+        @property
+        def elapsed(self) -> float: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class Refused(Event):
+        """The answer was a refusal (429): somebody has made more calls than the quota."""
+
+        __match_args__: Final = ("operation", "request_id", "call_class", "text")
+        def __new__(cls, operation: str, request_id: str | None, call_class: str, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str | None: ...
+        @property
+        def call_class(self) -> str: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class Retrying(Event):
+        """The call failed, with an error of this kind, and goes out again after so long."""
+
+        __match_args__: Final = ("operation", "request_id", "kind", "wait", "text")
+        def __new__(cls, operation: str, request_id: str | None, kind: str, wait: float, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str | None: ...
+        @property
+        def kind(self) -> str: ...
+        @property
+        def wait(self) -> float: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class SettleFailed(Event):
+        """The limiter could not note what became of a call; the call goes on."""
+
+        __match_args__: Final = ("text",)
+        def __new__(cls, text: str) -> Self: ...
+        @property
+        def text(self) -> str: ...
+
+    @final
+    class StatusRead(Event):
+        """The vendor has said how a job stands."""
+
+        __match_args__: Final = ("operation", "request_id", "status", "text")
+        def __new__(cls, operation: str, request_id: str, status: Status, text: str) -> Self: ...
+        @property
+        def operation(self) -> str: ...
+        @property
+        def request_id(self) -> str: ...
+        @property
+        def status(self) -> Status: ...
+        @property
+        def text(self) -> str: ...
 
 @final
 class Granted:
@@ -675,7 +1027,7 @@ def cli_main(argv: Sequence[str]) -> int:
     """
 
 def check_limiter(
-    open: Callable[[int, int, float], Limiter],
+    open: Callable[[int, int, float], _plugin.Limiter],
     *,
     window: _Time = 5.0,
     longest_call: _Time = 60.0,
