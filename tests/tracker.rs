@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use activity_status::builtin::{Frontier, Quota, SystemClock, VirtualClock};
+use activity_status::builtin::{Frontier, Quota, RoundRobin, SystemClock, VirtualClock};
 use activity_status::plugin::{
     Acquired, CallClass, Clock, Delivery, Eta, Failure, Head, JobKey, Limiter, LimiterError, Next, Observed,
     Permit, Request, Response, Schedule, Settlement,
@@ -15,7 +15,9 @@ use activity_status::{
 };
 use activity_status_sandbox::Settings;
 use activity_status_tests::credentials;
-use activity_status_tests::waiting::{Eager, OPERATION, Returned, answer, job, jobs, trouble};
+use activity_status_tests::waiting::{
+    Eager, OPERATION, Returned, Unlimited, answer, client_of, job, jobs, trouble,
+};
 use activity_status_tests::world::{World, activity, ms};
 
 /// A client whose vendor answers at once: `In-Queue` so many times, and then `Success`.
@@ -49,6 +51,7 @@ fn drive(tracker: &mut Tracker, clock: &VirtualClock) -> Vec<Result<Outcome, Err
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
     Observed(Observed, Duration, Duration),
+    Forget(JobKey),
     Hint(u64, f64),
 }
 
@@ -65,6 +68,10 @@ impl Schedule for Noting {
     fn observe(&mut self, job: JobKey, what: Observed, sent_at: Duration, answered_at: Duration) {
         self.1.lock().unwrap().push(Told::Observed(what, sent_at, answered_at));
         self.0.observe(job, what, sent_at, answered_at);
+    }
+    fn forget(&mut self, job: JobKey) {
+        self.1.lock().unwrap().push(Told::Forget(job));
+        self.0.forget(job);
     }
     fn len(&self) -> usize {
         self.0.len()
@@ -362,4 +369,191 @@ fn from_an_answer_to_ones_own_client_the_limiter_learns_no_round_trip() {
         AnsweredOnNewConnection,
     ];
     assert_eq!(*settled.lock().unwrap(), expected);
+}
+
+/// The next look, in virtual time.
+fn next_look(tracker: &mut Tracker, clock: &VirtualClock) -> Look {
+    loop {
+        match tracker.step() {
+            Step::Look(look) => return look,
+            Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A schedule that gives every job the same key.
+#[derive(Default)]
+struct OneKey {
+    asked: bool,
+}
+
+impl Schedule for OneKey {
+    fn add(&mut self, _: u16, _: Option<Duration>) -> JobKey {
+        self.asked = false;
+        JobKey(0)
+    }
+    fn next(&mut self, _: Duration) -> Next {
+        if std::mem::replace(&mut self.asked, true) { Next::Wait(ms(100)) } else { Next::Poll(JobKey(0)) }
+    }
+    fn observe(&mut self, _: JobKey, _: Observed, _: Duration, _: Duration) {
+        self.asked = false;
+    }
+    fn len(&self) -> usize {
+        1
+    }
+    fn eta(&self, _: Duration) -> Option<Eta> {
+        None
+    }
+}
+
+/// Each schedule there is, and two that do not know what it is to forget.
+fn each_schedule(of: &Client) -> [Tracker; 4] {
+    let options = WaitOptions::new();
+    [
+        of.tracker(&options),
+        of.tracker_by(RoundRobin::new(Quota::default()), &options),
+        of.tracker_by(Eager::default(), &options),
+        of.tracker_by(OneKey::default(), &options),
+    ]
+}
+
+#[test]
+fn of_a_forgotten_job_no_step_tells_and_its_answer_is_of_no_account() {
+    let (clock, limiter) = (VirtualClock::new(), Moody::default());
+    let client = client(clock.clone(), 0).limiter(limiter.clone()).build().unwrap();
+    for mut tracker in each_schedule(&client) {
+        assert!(!tracker.forget(&job("1")), "it was never added");
+        tracker.add(job("1"));
+        assert!(tracker.forget(&job("1")) && !tracker.forget(&job("1")));
+        assert_eq!((tracker.progress().total, tracker.open().count()), (0, 0));
+
+        tracker.add(job("1"));
+        let look = next_look(&mut tracker, &clock);
+        assert!(tracker.forget(&job("1")));
+        assert!(matches!(tracker.step(), Step::Done), "nobody waits for the answer");
+        let settled = limiter.settled.load(Ordering::SeqCst);
+        look.answered(answer("1", "Success").unwrap());
+        assert_eq!(limiter.settled.load(Ordering::SeqCst), settled + 1, "the quota counts the call");
+        assert!(matches!(tracker.step(), Step::Done));
+        let progress = tracker.progress();
+        assert_eq!((progress.total, progress.settled, progress.errors), (0, 0, 0));
+    }
+}
+
+#[test]
+fn a_job_that_is_added_again_is_asked_again_whatever_the_former_look_brings() {
+    let clock = VirtualClock::new();
+    let client = client(clock.clone(), 0).limiter(Unlimited).build().unwrap();
+    for again in ["1", "2"] {
+        for mut tracker in each_schedule(&client) {
+            tracker.add(job("1"));
+            let former = next_look(&mut tracker, &clock);
+            assert!(tracker.forget(&job("1")) && tracker.add(job(again)));
+            let look = next_look(&mut tracker, &clock);
+            assert_eq!(look.request_id().unwrap().as_str(), again);
+            former.answered(answer("1", "Success").unwrap());
+            assert!(matches!(tracker.step(), Step::Sleep(_)), "only its own answer ends it");
+            look.answered(answer(again, "Success").unwrap());
+            let Step::Ended(ended, outcome) = tracker.step() else { panic!("it has ended") };
+            assert_eq!((ended, outcome.unwrap().outcome()), (job(again), Outcome::Succeeded));
+            assert!(matches!(tracker.step(), Step::Done));
+            assert_eq!((tracker.progress().total, tracker.progress().settled), (1, 1));
+        }
+    }
+}
+
+#[test]
+fn an_end_that_was_not_told_is_forgotten_too() {
+    let clock = VirtualClock::new();
+    let client = client(clock.clone(), 0).limiter(Unlimited).build().unwrap();
+    let mut tracker = client.tracker_by(Eager::default(), &WaitOptions::new());
+    let jobs = jobs(3);
+    jobs.iter().for_each(|job| assert!(tracker.add(job.clone())));
+    let looks = [(); 3].map(|()| next_look(&mut tracker, &clock));
+    for (look, job) in looks.into_iter().zip(&jobs) {
+        look.answered(answer(job.request_id().as_str(), "Success").unwrap());
+    }
+    assert!(matches!(tracker.step(), Step::Ended(..)));
+    assert_eq!(tracker.open().count(), 2);
+    // Of one that has ended and is followed again, both are.
+    assert!(tracker.add(jobs[1].clone()));
+    assert_eq!(tracker.progress().total, 4);
+    assert!(tracker.forget(&jobs[1]) && !tracker.forget(&jobs[1]));
+    let Step::Ended(job, _) = tracker.step() else { panic!("the third one has ended") };
+    assert_eq!(job, jobs[2]);
+    assert!(matches!(tracker.step(), Step::Done));
+    assert_eq!((tracker.progress().total, tracker.progress().settled), (2, 2));
+}
+
+#[test]
+fn the_schedule_hears_of_what_is_forgotten_and_the_question_still_counts_as_being_on_its_way() {
+    let clock = VirtualClock::new();
+    let client = client(clock.clone(), usize::MAX).limiter(Unlimited).quota(Quota::new(1, ms(1000)));
+    let client = client.build().unwrap();
+    let (schedule, diary) = noting();
+    let mut tracker = client.tracker_by(schedule, &WaitOptions::new().deadline(ms(20_000)));
+    tracker.add(job("1"));
+    let look = next_look(&mut tracker, &clock);
+    assert!(tracker.forget(&job("1")));
+    assert!(matches!(diary.lock().unwrap()[..], [Told::Forget(_)]));
+    tracker.add(job("2"));
+    // In the last round no more are on their way than the quota has calls.
+    clock.sleep(ms(19_100)).unwrap();
+    assert!(matches!(tracker.step(), Step::Sleep(_)));
+    look.answered(answer("1", "In-Queue").unwrap());
+    assert!(matches!(tracker.step(), Step::Look(_)));
+}
+
+#[test]
+fn some_of_many_are_forgotten_and_each_other_one_ends_once() {
+    for order in [Order::Submitted, Order::Unknown] {
+        let clock = VirtualClock::new();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let diary = asked.clone();
+        let client = client_of(&clock, move |id, now| {
+            diary.lock().unwrap().push(id.to_owned());
+            let done_at = ms(400) * id.parse().expect("its number");
+            answer(id, if now < done_at { "In-Queue" } else { "Success" })
+        });
+        let mut tracker = client.build().unwrap().tracker(&WaitOptions::new().order(order));
+        let jobs = jobs(200);
+        jobs.iter().for_each(|job| assert!(tracker.add(job.clone())));
+        let (mut held, mut ended, mut forgotten) = (None, Vec::new(), Vec::new());
+        for n in 0.. {
+            match tracker.step() {
+                // Now and then one is forgotten while it is asked about.
+                Step::Look(look) if n % 17 == 0 && held.is_none() => {
+                    let asked = job(look.request_id().expect("no metrics are worth it").as_str());
+                    assert!(tracker.forget(&asked));
+                    forgotten.push(asked);
+                    held = Some(look);
+                }
+                Step::Look(look) => look.send(),
+                Step::Sleep(pause) => clock.sleep(pause).unwrap(),
+                Step::Ended(job, outcome) => {
+                    assert_eq!(outcome.unwrap().outcome(), Outcome::Succeeded);
+                    ended.push(job);
+                }
+                Step::Done => break,
+            }
+            if n % 5 == 0 && forgotten.len() < 120 {
+                let one = &jobs[n * 37 % 200];
+                if tracker.forget(one) {
+                    forgotten.push(one.clone());
+                    asked.lock().unwrap().retain(|id| id != one.request_id().as_str());
+                }
+            }
+            if n % 41 == 0 {
+                held.take().into_iter().for_each(Look::send);
+            }
+        }
+        assert!(forgotten.len() > 50 && ended.len() > 50, "{} {}", forgotten.len(), ended.len());
+        ended.iter().for_each(|job| assert!(!forgotten.contains(job)));
+        let mut all: Vec<String> =
+            ended.iter().chain(&forgotten).map(|job| job.request_id().to_string()).collect();
+        all.sort();
+        assert_eq!(all, jobs.iter().map(|job| job.request_id().to_string()).collect::<Vec<_>>());
+        assert_eq!(tracker.progress().total, ended.len() as u64);
+    }
 }

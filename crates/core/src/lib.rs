@@ -41,6 +41,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error;
+mod followed;
 mod job;
 mod look;
 mod operation;

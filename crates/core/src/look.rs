@@ -42,8 +42,14 @@ pub(crate) struct Answer {
 /// What a look is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum About {
-    Job { key: JobKey },
-    Queue { lane: usize },
+    /// By the schedule's key, and by its number among all that were ever added.
+    Job {
+        key: JobKey,
+        number: u64,
+    },
+    Queue {
+        lane: usize,
+    },
 }
 
 pub(crate) enum Reply {

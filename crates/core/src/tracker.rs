@@ -1,5 +1,4 @@
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use crate::cancel::{Bounds, interrupted};
+use crate::followed::{Followed, Metrics, Open};
 use crate::look::{About, Answer, Look, Reply};
 use crate::pipeline::{Pipeline, no_leave, salt};
 use crate::plugin::{Acquired, Eta, Event, JobKey, Next, Observed, Permit, Schedule};
@@ -50,11 +50,7 @@ pub struct Tracker {
     bounds: Bounds,
     schedule: Box<dyn Schedule>,
     answers: (Sender<Answer>, Receiver<Answer>),
-    lanes: Vec<Lane>,
-    lane_of: HashMap<Operation, usize>,
-    /// In the order in which they were added, if the schedule counts.
-    open: BTreeMap<JobKey, Open>,
-    keys: HashMap<(usize, RequestId), JobKey>,
+    jobs: Followed,
     /// Not told yet.
     ended: VecDeque<Ended>,
     tally: Tally,
@@ -78,38 +74,10 @@ pub enum Step {
     /// Do nothing for so long, unless an answer comes sooner or a job is added. Never zero.
     Sleep(Duration),
     /// Nothing more will be asked about this job: it is settled, or the error says why it cannot be followed any further.
-    /// Each job that was added ends once.
+    /// Each job that was added ends once, unless it was [forgotten](Tracker::forget).
     Ended(Job, Result<JobStatus, Error>),
     /// Every job has ended.
     Done,
-}
-
-/// One operation, and its queue at the vendor's.
-struct Lane {
-    operation: Operation,
-    metrics: Metrics,
-}
-
-/// The one question about the queue itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Metrics {
-    /// Not asked: it does not pay yet.
-    Idle,
-    Due,
-    Asked,
-}
-
-/// A job that has not ended, and what is known of it.
-struct Open {
-    lane: usize,
-    id: RequestId,
-    submitted_at: Option<Duration>,
-    in_flight: bool,
-    looks: u32,
-    asked_at: Duration,
-    last: Option<Box<JobStatus>>,
-    /// Why the last look brought no answer.
-    trouble: Option<Error>,
 }
 
 /// How it stands with the limiter.
@@ -147,10 +115,7 @@ impl Tracker {
             bounds,
             schedule,
             answers: mpsc::channel(),
-            lanes: Vec::new(),
-            lane_of: HashMap::new(),
-            open: BTreeMap::new(),
-            keys: HashMap::new(),
+            jobs: Followed::default(),
             ended: VecDeque::new(),
             tally: Tally::default(),
             options: options.clone(),
@@ -165,32 +130,37 @@ impl Tracker {
     /// Follows one more job; `false` if it is followed already. Add jobs in the order in which they were submitted, unless the
     /// options say that [nobody knows it](crate::Order::Unknown). Past the deadline, or if no job can be followed, it ends at once.
     pub fn add(&mut self, job: Job) -> bool {
-        let lane = self.lane(&job.operation);
-        let Entry::Vacant(entry) = self.keys.entry((lane, job.id.clone())) else { return false };
+        if self.jobs.find(&job).is_some() {
+            return false;
+        }
+        let lane = self.jobs.lane(&job.operation);
         let (now, wall) = (self.pipeline.clock.now(), self.pipeline.clock.wall());
         let submitted_at = job.submitted_at.and_then(|at| now.checked_sub(wall.saturating_sub(at)));
         let key = self.schedule.add(schedule_lane(lane), submitted_at);
         self.tally.total += 1;
-        if self.open.contains_key(&key) {
+        if !self.jobs.add(key, lane, &job) {
             let error =
                 Error::config("the schedule gave one key to two jobs").about(&job.operation, Some(&job.id));
             self.ended.push_back((job, Err(error)));
-            return true;
         }
-        entry.insert(key);
-        let Job { id, submitted_at, .. } = job;
-        let open = Open {
-            lane,
-            id,
-            submitted_at,
-            in_flight: false,
-            looks: 0,
-            asked_at: Duration::ZERO,
-            last: None,
-            trouble: None,
-        };
-        self.open.insert(key, open);
         true
+    }
+
+    /// Stops following a job: no step tells its end any more, nor is it counted in [`progress`](Tracker::progress). `false` if it is not
+    /// followed. An answer that is still on its way is of no account, even if the job is added again meanwhile; the quota counts the call.
+    pub fn forget(&mut self, job: &Job) -> bool {
+        let known = self.tally.total;
+        self.ended.retain(|(other, _)| {
+            let stays = (&other.operation, &other.id) != (&job.operation, &job.id);
+            self.tally.total -= u64::from(!stays);
+            stays
+        });
+        if let Some(key) = self.jobs.key_of(job) {
+            self.jobs.remove(key);
+            self.schedule.forget(key);
+            self.tally.total -= 1;
+        }
+        self.tally.total < known
     }
 
     /// What to do now. Answers that have come are taken in first. It sends nothing and does not wait; a limiter in a file or on a
@@ -210,7 +180,7 @@ impl Tracker {
             self.tally.end(now, &outcome);
             return Step::Ended(job, outcome);
         }
-        if self.open.is_empty() {
+        if self.jobs.open.is_empty() {
             self.leave();
             return Step::Done;
         }
@@ -237,35 +207,38 @@ impl Tracker {
 
     /// When this job will be known, as far as anything tells.
     pub fn eta_of(&self, job: &Job) -> Option<Eta> {
-        self.schedule.eta_of(self.key_of(job)?, self.pipeline.clock.now())
+        self.schedule.eta_of(self.jobs.key_of(job)?, self.pipeline.clock.now())
     }
 
     /// The jobs whose end was not told yet, in the order of adding but for those that the next steps will tell of.
     pub fn open(&self) -> impl Iterator<Item = Job> + '_ {
-        self.ended.iter().map(|(job, _)| job.clone()).chain(self.open.values().map(|open| self.job(open)))
+        self.ended
+            .iter()
+            .map(|(job, _)| job.clone())
+            .chain(self.jobs.open.values().map(|open| self.jobs.job(open)))
     }
 
     /// What the vendor last said of an open job, if it has been asked.
     pub fn last_status(&self, job: &Job) -> Option<&JobStatus> {
-        self.open_job(job)?.last.as_deref()
+        self.jobs.find(job)?.last.as_deref()
     }
 
     /// Why the last look at an open job failed, if it did.
     pub fn last_trouble(&self, job: &Job) -> Option<&Error> {
-        self.open_job(job)?.trouble.as_ref()
+        self.jobs.find(job)?.trouble.as_ref()
     }
 
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still asked
     /// about now and then, until the deadline.
     pub fn overdue(&self) -> Vec<Job> {
         let overdue = self.schedule.overdue(self.pipeline.clock.now());
-        overdue.iter().filter_map(|key| Some(self.job(self.open.get(key)?))).collect()
+        overdue.iter().filter_map(|key| Some(self.jobs.job(self.jobs.open.get(key)?))).collect()
     }
 
     /// The clock was interrupted: what to say of the first open job.
     pub(crate) fn interruption(mut self) -> Error {
         let interrupted = interrupted("the wait was interrupted");
-        if let Some((key, _)) = self.open.first_key_value() {
+        if let Some((key, _)) = self.jobs.open.first_key_value() {
             self.end(*key, Err(interrupted.copy()));
         }
         match self.ended.pop_front() {
@@ -281,29 +254,6 @@ impl Tracker {
 
     pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
-    }
-
-    fn lane(&mut self, operation: &Operation) -> usize {
-        if let Some(lane) = self.lane_of.get(operation) {
-            return *lane;
-        }
-        self.lanes.push(Lane { operation: operation.clone(), metrics: Metrics::Idle });
-        self.lane_of.insert(operation.clone(), self.lanes.len() - 1);
-        self.lanes.len() - 1
-    }
-
-    fn key_of(&self, job: &Job) -> Option<JobKey> {
-        let lane = *self.lane_of.get(&job.operation)?;
-        self.keys.get(&(lane, job.id.clone())).copied()
-    }
-
-    fn open_job(&self, job: &Job) -> Option<&Open> {
-        self.open.get(&self.key_of(job)?)
-    }
-
-    fn job(&self, open: &Open) -> Job {
-        let operation = self.lanes[open.lane].operation.clone();
-        Job { operation, id: open.id.clone(), submitted_at: open.submitted_at }
     }
 
     fn deadline(&self) -> Duration {
@@ -323,28 +273,27 @@ impl Tracker {
 
     /// What is best asked at `now`, or how long nothing is.
     fn wanted(&mut self, now: Duration) -> Wanted {
-        if let Some(lane) = self.lanes.iter().position(|lane| lane.metrics == Metrics::Due) {
+        if let Some(lane) = self.jobs.lanes.iter().position(|lane| lane.metrics == Metrics::Due) {
             return Wanted::Ask(About::Queue { lane });
         }
         if now >= self.last_round() {
             let unasked = |open: &Open| !open.in_flight && open.asked_at < self.last_round();
             let may_go = self.in_flight < self.pipeline.quota.calls() as usize;
-            let next = self.open.iter().find(|(_, open)| may_go && unasked(open));
-            return next.map_or(Wanted::Nothing(self.options.deadline), |(key, _)| {
-                Wanted::Ask(About::Job { key: *key })
+            let next = self.jobs.open.iter().find(|(_, open)| may_go && unasked(open));
+            return next.map_or(Wanted::Nothing(self.options.deadline), |(key, open)| {
+                Wanted::Ask(About::Job { key: *key, number: open.number })
             });
         }
         match self.schedule.next(now) {
-            Next::Poll(key) if self.open.get(&key).is_some_and(|open| !open.in_flight) => {
-                Wanted::Ask(About::Job { key })
-            }
-            // A schedule that names such a job is at fault; that must not become a job that is asked about twice at a time.
-            Next::Poll(key) => {
-                if !self.open.contains_key(&key) {
+            Next::Poll(key) => match self.jobs.open.get(&key) {
+                Some(open) if !open.in_flight => Wanted::Ask(About::Job { key, number: open.number }),
+                // Such a schedule is at fault; that must not become a job that is asked about twice at a time.
+                Some(_) => Wanted::Nothing(Duration::from_millis(10)),
+                None => {
                     self.schedule.observe(key, Observed::Settled, now, now);
+                    Wanted::Nothing(Duration::from_millis(10))
                 }
-                Wanted::Nothing(Duration::from_millis(10))
-            }
+            },
             Next::Wait(pause) => Wanted::Nothing(pause.max(Duration::from_millis(1))),
             // Answers that are on their way may be other ones than the schedule was told of.
             Next::Done => Wanted::Nothing(Duration::from_secs(1)),
@@ -391,22 +340,22 @@ impl Tracker {
     }
 
     fn put_back(&mut self, about: &About, now: Duration) {
-        if let About::Job { key } = about {
+        if let About::Job { key, .. } = about {
             self.schedule.observe(*key, Observed::Unsent, now, now);
         }
     }
 
     fn look(&mut self, about: About, keys: Arc<Credentials>, permit: Permit, now: Duration) -> Look {
         let (operation, id, attempt) = match &about {
-            About::Job { key } => {
-                let open = self.open.get_mut(key).expect("only open jobs are asked about");
+            About::Job { key, .. } => {
+                let open = self.jobs.open.get_mut(key).expect("only open jobs are asked about");
                 (open.in_flight, open.asked_at) = (true, now);
                 open.looks = open.looks.saturating_add(1);
-                (self.lanes[open.lane].operation.clone(), Some(open.id.clone()), open.looks)
+                (self.jobs.lanes[open.lane].operation.clone(), Some(open.id.clone()), open.looks)
             }
             About::Queue { lane } => {
-                self.lanes[*lane].metrics = Metrics::Asked;
-                (self.lanes[*lane].operation.clone(), None, 1)
+                self.jobs.lanes[*lane].metrics = Metrics::Asked;
+                (self.jobs.lanes[*lane].operation.clone(), None, 1)
             }
         };
         self.in_flight += 1;
@@ -420,17 +369,17 @@ impl Tracker {
     /// The operation and the job of a question.
     fn named(&self, about: &About) -> (&Operation, Option<&RequestId>) {
         match about {
-            About::Queue { lane } => (&self.lanes[*lane].operation, None),
-            About::Job { key } => {
-                let open = &self.open[key];
-                (&self.lanes[open.lane].operation, Some(&open.id))
+            About::Queue { lane } => (&self.jobs.lanes[*lane].operation, None),
+            About::Job { key, .. } => {
+                let open = &self.jobs.open[key];
+                (&self.jobs.lanes[open.lane].operation, Some(&open.id))
             }
         }
     }
 
     fn salt(&self, about: &About) -> u64 {
         match about {
-            About::Job { key } if !self.open.contains_key(key) => 0,
+            About::Job { key, .. } if !self.jobs.open.contains_key(key) => 0,
             about => {
                 let (operation, id) = self.named(about);
                 salt(operation, id)
@@ -446,10 +395,14 @@ impl Tracker {
         let error = result.as_ref().err();
         self.trouble.weigh(error, sent_at, answered_at, |failures| self.pipeline.retry.delay(failures, salt));
         match (about, result) {
-            (About::Job { key }, result) => {
+            (About::Job { key, number }, result) => {
+                if self.jobs.open.get(&key).is_some_and(|open| open.number != number) {
+                    // The job was forgotten, and the schedule gave its key to another one.
+                    return;
+                }
                 let seen = observed(&result);
                 self.hear_of(key, result);
-                let seen = if self.open.contains_key(&key) { seen } else { Observed::Settled };
+                let seen = if self.jobs.open.contains_key(&key) { seen } else { Observed::Settled };
                 self.schedule.observe(key, seen, sent_at, answered_at);
             }
             (About::Queue { lane }, Ok(Reply::Metrics(metrics))) => self.hint(lane, &metrics, answered_at),
@@ -459,12 +412,12 @@ impl Tracker {
 
     fn hear_of(&mut self, key: JobKey, result: Result<Reply, Error>) {
         let is_in_vain = result.as_ref().is_err_and(|error| self.trouble.is_in_vain(error));
-        // It may have run out of time meanwhile.
-        let Some(open) = self.open.get_mut(&key) else { return };
+        // It may have run out of time meanwhile, or was forgotten.
+        let Some(open) = self.jobs.open.get_mut(&key) else { return };
         open.in_flight = false;
         match result {
             Ok(Reply::Status(status)) if status.outcome().is_settled() => {
-                self.lanes[open.lane].metrics = Metrics::Asked;
+                self.jobs.lanes[open.lane].metrics = Metrics::Asked;
                 self.end(key, Ok(status));
             }
             Ok(Reply::Status(status)) => {
@@ -477,8 +430,8 @@ impl Tracker {
                 let kind = error.kind();
                 open.trouble = Some(error);
                 let wait = self.trouble.rest(self.pipeline.clock.now(), 0).unwrap_or_default();
-                let (operation, request_id) = self.named(&About::Job { key });
-                let operation = operation.name();
+                let open = &self.jobs.open[&key];
+                let (operation, request_id) = (self.jobs.lanes[open.lane].operation.name(), Some(&open.id));
                 self.pipeline.observe(&Event::Retrying { operation, request_id, kind, wait });
             }
             Err(error) if is_in_vain => self.over = Some(error),
@@ -490,20 +443,20 @@ impl Tracker {
     fn consider_metrics(&mut self, key: JobKey) {
         let wall = self.pipeline.clock.wall();
         let is_young = |open: &Open| open.submitted_at.is_some_and(|at| wall.saturating_sub(at) <= YOUNG);
-        let open = &self.open[&key];
-        if self.lanes[open.lane].metrics != Metrics::Idle || open.looks > 1 || !is_young(open) {
+        let open = &self.jobs.open[&key];
+        if self.jobs.lanes[open.lane].metrics != Metrics::Idle || open.looks > 1 || !is_young(open) {
             return;
         }
-        let first = self.open.values().find(|other| other.lane == open.lane);
+        let first = self.jobs.open.values().find(|other| other.lane == open.lane);
         let quota = self.pipeline.quota;
         let is_cheap = quota.window() <= Duration::from_secs(1).saturating_mul(quota.calls());
         if first.is_some_and(is_young) && is_cheap {
-            self.lanes[open.lane].metrics = Metrics::Due;
+            self.jobs.lanes[open.lane].metrics = Metrics::Due;
         }
     }
 
     fn hint(&mut self, lane: usize, metrics: &QueueMetrics, now: Duration) {
-        let ours = self.open.values().filter(|open| open.lane == lane).count() as u64;
+        let ours = self.jobs.open.values().filter(|open| open.lane == lane).count() as u64;
         if let Some((pending, rate)) = metrics.pending().zip(metrics.rate_per_minute()) {
             // A rate of the last ten minutes says little of a queue that was idle. The fastest is believed: a look in vain costs less
             // than an outcome that nobody looks for.
@@ -515,9 +468,8 @@ impl Tracker {
     }
 
     fn end(&mut self, key: JobKey, outcome: Result<JobStatus, Error>) {
-        let Some(open) = self.open.remove(&key) else { return };
-        self.keys.remove(&(open.lane, open.id.clone()));
-        let job = self.job(&open);
+        let Some(open) = self.jobs.remove(key) else { return };
+        let job = self.jobs.job(&open);
         let outcome = outcome.map_err(|error| {
             error
                 .about(&job.operation, Some(&job.id))
@@ -529,7 +481,7 @@ impl Tracker {
 
     /// Ends the next open job if none can be followed any further: one a step, so that a million do not take a breath's time.
     fn end_next(&mut self, now: Duration) {
-        let Some((key, open)) = self.open.first_key_value() else { return };
+        let Some((key, open)) = self.jobs.open.first_key_value() else { return };
         let (key, state) = (*key, open.last.as_ref().map_or("unknown", |status| status.state().as_str()));
         if let Some(error) = self.over.take() {
             // What caused it can be told once.
@@ -593,4 +545,28 @@ fn schedule_lane(lane: usize) -> u16 {
 fn passes(error: &Error, open: &Open) -> bool {
     let refused_before = || open.trouble.as_ref().is_some_and(|it| it.kind() == ErrorKind::Unauthorized);
     error.resend() == Resend::Safe || error.kind() == ErrorKind::Unauthorized && !refused_before()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::{Head, Request, Response, TransportError};
+    use crate::{Client, Endpoint, Order};
+
+    #[test]
+    fn what_was_forgotten_takes_no_room() {
+        let transport =
+            |_: &Request<'_>, _: &mut dyn FnMut(&Head)| Ok::<_, TransportError>(Response::default());
+        let client = Client::builder(Endpoint::INDIA, Credentials::new("key").unwrap());
+        let client = client.transport(transport).build().unwrap();
+        for order in [Order::Submitted, Order::Unknown] {
+            let mut tracker = client.tracker(&WaitOptions::new().order(order));
+            for n in 0..100_000 {
+                let job = Job::new(Operation::LEAD_UPDATE, RequestId::new(&n.to_string()).unwrap());
+                assert!(tracker.add(job.clone()) && tracker.forget(&job));
+            }
+            let followed = &tracker.jobs;
+            assert!(followed.is_empty() && tracker.ended.is_empty() && tracker.schedule.is_empty());
+        }
+    }
 }

@@ -69,6 +69,11 @@ impl Schedule for RoundRobin {
         }
     }
 
+    fn forget(&mut self, job: JobKey) {
+        self.line.retain(|other| *other != job.0);
+        self.in_flight.retain(|other| *other != job.0);
+    }
+
     fn len(&self) -> usize {
         self.line.len() + self.in_flight.len()
     }
@@ -141,5 +146,24 @@ mod tests {
         assert!(matches!(schedule.next(now), Next::Wait(wait) if !wait.is_zero()), "both are in flight");
         keys[1..].iter().for_each(|key| schedule.observe(*key, Observed::Settled, now, now));
         assert_eq!(schedule.next(now), Next::Done);
+    }
+
+    #[test]
+    fn who_is_forgotten_is_not_asked_about_and_a_late_answer_does_not_bring_it_back() {
+        let mut schedule = RoundRobin::new(Quota::default());
+        let keys: Vec<JobKey> = (0..3).map(|_| schedule.add(0, None)).collect();
+        let now = Duration::from_secs(9);
+        assert_eq!(schedule.next(now), Next::Poll(keys[0]));
+        schedule.forget(keys[0]);
+        schedule.forget(keys[1]);
+        schedule.forget(JobKey(77));
+        assert_eq!((schedule.len(), schedule.eta_of(keys[1], now)), (1, None));
+        schedule.observe(keys[0], Observed::Pending, now, now);
+        for n in 1..4 {
+            assert_eq!(schedule.next(now + MS * 201 * n), Next::Poll(keys[2]));
+            schedule.observe(keys[2], Observed::Pending, now, now);
+        }
+        schedule.forget(keys[2]);
+        assert_eq!(schedule.next(now + MS * 9000), Next::Done);
     }
 }

@@ -32,8 +32,8 @@ use std::time::Duration;
 /// The contract:
 /// - After [`Next::Poll`] the job is *in flight*, and is not named again until it was observed. Other jobs may be: many
 ///   questions may be in flight at once. Whoever was told to poll, observes, whatever happened.
-/// - No job is given up: one that was not observed to be [settled](Observed::Settled) will be named again.
-/// - A call that makes no sense (a job that is unknown or settled, a time that goes back) changes nothing and harms nothing.
+/// - No job is given up: one that was not observed to be [settled](Observed::Settled), nor [forgotten](Schedule::forget), will be named again.
+/// - A call that makes no sense (a job that is unknown, settled or forgotten, a time that goes back) changes nothing and harms nothing.
 ///
 /// The schedule does not keep the quota; a [`Limiter`](super::Limiter) does.
 pub trait Schedule: Send {
@@ -48,6 +48,10 @@ pub trait Schedule: Send {
 
     /// Tells what became of the look at a job: sent at `sent_at`, answered (or given up) at `answered_at`.
     fn observe(&mut self, job: JobKey, what: Observed, sent_at: Duration, answered_at: Duration);
+
+    /// Nobody wants to know of this job any more: it is not named again, and counts no longer. It may be in flight; what is observed of it
+    /// after this means nothing. A schedule without this method names it some day, and is then told that it is settled.
+    fn forget(&mut self, _job: JobKey) {}
 
     /// How many jobs are not settled.
     fn len(&self) -> usize;

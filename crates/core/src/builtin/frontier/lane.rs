@@ -10,7 +10,7 @@ use super::trail::Trail;
 /// The jobs of one queue, in the order of submission.
 #[derive(Debug, Clone)]
 pub(super) struct Lane {
-    /// From the first one that is not settled: a job's place, less `first`, is its index.
+    /// From the first one that is neither settled nor forgotten: a job's place, less `first`, is its index.
     jobs: VecDeque<Job>,
     first: u32,
     /// The oldest active jobs.
@@ -59,6 +59,7 @@ struct Job {
 enum State {
     Active,
     Late,
+    /// Or forgotten.
     Settled,
 }
 
@@ -456,7 +457,8 @@ impl Lane {
                     self.trail.resumed(wait);
                 }
                 self.news = news;
-                self.trail.completed(look.place, news, look.place == self.top);
+                let is_next = self.active_from(self.top) == Some(look.place);
+                self.trail.completed(look.place, news, is_next);
             }
             Kind::Late(straggler) => self.late.hit(&straggler, sent),
             Kind::Sweep { since } => {
@@ -475,7 +477,23 @@ impl Lane {
             };
             (self.top, self.topped_at, self.turned_at) = (look.place + 1, sent, turned_at.min(sent));
         }
-        let job = self.job(look.place);
+        self.close(look.place);
+    }
+
+    /// It is of no interest any more, whether a look at it is in flight or not: nothing was learned.
+    pub(super) fn forget(&mut self, place: u32) {
+        let known = place.checked_sub(self.first).and_then(|index| self.jobs.get(index as usize));
+        match known.map(|job| job.state) {
+            None | Some(State::Settled) => return,
+            Some(State::Late) => self.late.forget(place),
+            Some(State::Active) => {}
+        }
+        self.close(place);
+    }
+
+    /// Nobody asks about it any more.
+    fn close(&mut self, place: u32) {
+        let job = self.job(place);
         (job.state, job.flight) = (State::Settled, Flight::None);
         self.open -= 1;
         while self.jobs.front().is_some_and(|job| job.state == State::Settled) {
@@ -567,5 +585,14 @@ impl Lane {
             open += usize::from(job.state != State::Settled);
         }
         assert_eq!(open, self.open);
+    }
+
+    pub(super) fn trail(&mut self) -> &mut Trail {
+        &mut self.trail
+    }
+
+    /// For how many jobs there is room.
+    pub(super) fn room(&self) -> usize {
+        self.jobs.capacity().max(self.resting.capacity())
     }
 }

@@ -125,6 +125,10 @@ impl Late {
         self.heap.pop()
     }
 
+    pub(super) fn forget(&mut self, place: u32) {
+        self.heap.retain(|straggler| straggler.place != place);
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Straggler> {
         self.heap.iter()
     }

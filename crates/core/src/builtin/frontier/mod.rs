@@ -187,6 +187,13 @@ impl Schedule for Frontier {
         }
     }
 
+    fn forget(&mut self, job: JobKey) {
+        self.in_flight.retain(|(key, _)| *key != job);
+        if let Some(lane) = self.lanes.get_mut((job.0 >> 32) as usize) {
+            lane.forget(job.0 as u32);
+        }
+    }
+
     fn len(&self) -> usize {
         self.lanes.iter().map(Lane::open).sum()
     }

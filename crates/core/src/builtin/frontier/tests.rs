@@ -182,17 +182,26 @@ fn whatever_happens_every_late_job_without_a_look_in_flight_is_in_the_heap() {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (random >> 33) % sides
         };
-        let (mut schedule, _) = frontier(50);
-        let (mut now, mut flying) = (START, Vec::new());
+        let (mut schedule, mut keys) = frontier(50);
+        let (mut now, mut flying, mut forgotten) = (START, Vec::new(), Vec::new());
         for step in 0..2000 {
-            match dice(10) {
-                0 => drop(schedule.add(dice(3) as u16, (dice(2) == 0).then_some(now))),
+            match dice(11) {
+                0 => keys.push(schedule.add(dice(3) as u16, (dice(2) == 0).then_some(now))),
+                // Whatever has become of it; a look at it may be in flight, and is observed later.
+                10 if dice(4) == 0 => {
+                    let (job, before) = (keys[dice(keys.len() as u64) as usize], schedule.len());
+                    schedule.forget(job);
+                    schedule.forget(JobKey(dice(1 << 40)));
+                    forgotten.push(job);
+                    assert!(schedule.len() + 1 >= before && schedule.eta_of(job, now).is_none());
+                }
                 1 => now += Duration::from_millis(dice(60_000)),
                 // Nonsense: unknown jobs, settled ones, times that go back.
                 2 => schedule.observe(JobKey(dice(1 << 40)), Observed::Settled, now, START),
                 3 => schedule.hint(dice(3) as u16, dice(1000), dice(3) as f64 - 1.0, now),
                 4 => {
                     if let Next::Poll(job) = schedule.next(now - MS * dice(1000) as u32) {
+                        assert!(!forgotten.contains(&job), "seed {seed}, step {step}");
                         flying.push(job);
                     }
                 }
@@ -211,7 +220,8 @@ fn whatever_happens_every_late_job_without_a_look_in_flight_is_in_the_heap() {
                 }
                 _ => match schedule.next(now) {
                     Next::Poll(job) => {
-                        assert!(!flying.contains(&job), "seed {seed}, step {step}");
+                        let is_odd = flying.contains(&job) || forgotten.contains(&job);
+                        assert!(!is_odd, "seed {seed}, step {step}");
                         flying.push(job);
                     }
                     Next::Wait(wait) => {
@@ -415,4 +425,57 @@ fn a_queue_that_is_faster_than_was_told_is_not_found_out_a_minute_late() {
     let (known, calls) = (polls.last().unwrap().0, polls.len());
     assert!(schedule.is_empty() && known < 250.0, "known at {known} s");
     assert!(calls < 60, "{calls} calls");
+}
+
+#[test]
+fn those_that_stay_are_known_soon_though_others_are_forgotten() {
+    let (mut schedule, keys) = frontier(1000);
+    let done = |job: JobKey| 2.4 * (job.0 + 1) as f64;
+    drive(&mut schedule, START + MS * 60_000, done);
+    // All but every tenth; they take their turns at the vendor all the same.
+    keys.iter().filter(|key| key.0 % 10 != 9).for_each(|key| schedule.forget(*key));
+    assert_eq!(schedule.len(), 98);
+    let mut now = START + MS * 60_000;
+    let mut late = Vec::new();
+    while !schedule.is_empty() {
+        match schedule.next(now) {
+            Next::Poll(job) => {
+                assert_eq!(job.0 % 10, 9);
+                let at = (now - START).as_secs_f64();
+                let is_done = done(job) <= at;
+                let what = if is_done { Observed::Settled } else { Observed::Pending };
+                late.extend(is_done.then_some(at - done(job)));
+                schedule.observe(job, what, now, now + TRIP);
+                now += TRIP;
+            }
+            Next::Wait(wait) => now += wait,
+            Next::Done => break,
+        }
+    }
+    let mean = late.iter().sum::<f64>() / late.len() as f64;
+    assert!(late.len() == 98 && mean < 1.5, "known {mean} s after the fact");
+}
+
+#[test]
+fn who_is_forgotten_was_not_left_behind() {
+    let (mut schedule, keys) = frontier(100);
+    let done = |job: JobKey| 2.4 * (job.0 + 1) as f64;
+    drive(&mut schedule, START + MS * 60_000, done);
+    schedule.lanes[0].trail().resumed(30.0);
+    keys.iter().filter(|key| key.0 % 2 == 0).for_each(|key| schedule.forget(*key));
+    drive(&mut schedule, START + MS * 120_000, done);
+    assert!(!schedule.lanes[0].trail().is_delayed(), "one after the other was done");
+}
+
+#[test]
+fn what_was_forgotten_takes_no_room() {
+    let (mut schedule, mut in_flight) = (Frontier::new(Quota::default()), 0);
+    for n in 0..100_000 {
+        let job = schedule.add(0, Some(START));
+        in_flight += u32::from(schedule.next(START + MS * 1000 * n) == Next::Poll(job));
+        schedule.forget(job);
+        assert_eq!(schedule.len(), 0);
+    }
+    assert!(in_flight > 10_000);
+    assert!(schedule.in_flight.is_empty() && schedule.lanes[0].room() < 100);
 }
