@@ -87,9 +87,20 @@ def test_the_import_brings_little_with_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
-    assert not {"asyncio", "dataclasses", "inspect", "ssl", "urllib", "http", "typing_extensions"} & set(
-        done.stdout.split()
+    brought = set(done.stdout.split())
+    assert brought <= {"__future__", "activity_status", "activity_status._native", "activity_status.errors"}
+
+
+def test_what_is_loaded_when_asked_for_is_there_like_the_rest() -> None:
+    script = "import activity_status as a; print(dir(a)); from activity_status import *; print(Outcome.FAILED, a.Limiter)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
+    listed, loaded = done.stdout.splitlines()
+    assert set(activity_status.__all__) < set(ast.literal_eval(listed))
+    assert loaded == "failed <class 'activity_status._limiter.Limiter'>"
+    with pytest.raises(AttributeError, match="'activity_status' has no attribute 'Limitter'"):
+        getattr(activity_status, "Limitter")
 
 
 has_checkers = pytest.mark.skipif(sys.version_info < (3, 10), reason="the type checkers want Python 3.10")

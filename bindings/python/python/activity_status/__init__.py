@@ -36,7 +36,6 @@ from ._native import (
     WaitAll,
     __version__,
 )
-from ._outcome import Outcome
 from .errors import (
     ActivityStatusError,
     BadRequestError,
@@ -55,6 +54,14 @@ from .errors import (
     TransportError,
     UnauthorizedError,
 )
+
+# For type checkers, which need no `typing` to know this name; Python itself loads these when they are first asked for.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._limiter import Limiter
+    from ._outcome import Outcome
+
+_LAZY = {"Limiter": "_limiter", "Outcome": "_outcome"}
 
 # Without InterruptedError, so that `from activity_status import *` hides no built-in name.
 __all__ = [
@@ -102,3 +109,16 @@ __all__ = [
     "WaitAll",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What is costly to load, such as what needs ``enum`` or ``typing``, once it is asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(__import__(f"{__name__}.{_LAZY[name]}", fromlist=[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *_LAZY})

@@ -5,11 +5,15 @@ and ``"kind": "in_doubt"`` on the command line. A job that failed is data, not a
 :meth:`Status.raise_for_outcome`.
 """
 
+from __future__ import annotations
+
 import builtins
-import json
-from typing import Any, Literal, Optional
 
 from ._native import Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
 
 __all__ = [
     "ActivityStatusError",
@@ -41,19 +45,19 @@ class ActivityStatusError(Exception):
     resend: Literal["safe", "may_duplicate", "pointless"]
     """May the same call be made again? ``safe``: yes. ``may_duplicate``: it may have been carried out already.
     ``pointless``: it would fail again."""
-    http_status: Optional[int]
+    http_status: int | None
     """The HTTP status of the answer, if there was one."""
-    vendor_type: Optional[str]
+    vendor_type: str | None
     """The vendor's ``ExceptionType``, such as ``MXInvalidAccessKeyException``."""
-    vendor_message: Optional[str]
+    vendor_message: str | None
     """The vendor's ``ExceptionMessage``, with our keys masked."""
-    request_id: Optional[str]
+    request_id: str | None
     """The job that was asked about."""
-    operation: Optional[str]
+    operation: str | None
     """The name of the operation, such as ``activity.create``, if one was begun."""
     attempts: int
     """How many HTTP calls were tried; 0 if nothing was sent."""
-    last_status: Optional[Status]
+    last_status: Status | None
     """The last thing the vendor said of the job, if a wait ended before its outcome."""
 
     def __init__(
@@ -61,13 +65,13 @@ class ActivityStatusError(Exception):
         message: str,
         *,
         resend: Literal["safe", "may_duplicate", "pointless"] = "pointless",
-        http_status: Optional[int] = None,
-        vendor_type: Optional[str] = None,
-        vendor_message: Optional[str] = None,
-        request_id: Optional[str] = None,
-        operation: Optional[str] = None,
+        http_status: int | None = None,
+        vendor_type: str | None = None,
+        vendor_message: str | None = None,
+        request_id: str | None = None,
+        operation: str | None = None,
         attempts: int = 0,
-        last_status: Optional[Status] = None,
+        last_status: Status | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -95,6 +99,8 @@ class ActivityStatusError(Exception):
 
     def to_json(self) -> str:
         """The error as one line of JSON, the same in every language and on the command line."""
+        import json
+
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
     def __reduce__(self) -> tuple[Any, ...]:
