@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,8 @@ class Seen:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    connection: int
+    """The client's port: it tells one connection from another."""
 
     @property
     def request_id(self) -> str:
@@ -76,7 +79,8 @@ class Vendor:
                 url = urlsplit(self.path)
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                seen = Seen(self.command, url.path, parse_qs(url.query), headers, body)
+                port: int = self.client_address[1]
+                seen = Seen(self.command, url.path, parse_qs(url.query), headers, body, port)
                 vendor.seen.append(seen)
                 answer = vendor.answer(seen)
                 if answer.body is None:
@@ -139,6 +143,27 @@ def vendor() -> Iterator[Vendor]:
     vendor = Vendor()
     yield vendor
     vendor.close()
+
+
+@pytest.fixture
+def timed(vendor: Vendor) -> list[float]:
+    """When each call came in. The vendor then answers that all is well."""
+    times: list[float] = []
+
+    def answer(seen: Seen) -> Answer:
+        times.append(time.monotonic())
+        return status_answer(seen.request_id)
+
+    vendor.answer = answer
+    return times
+
+
+def within(times: list[float], calls: int, window: float) -> None:
+    """Never more calls than this in any window."""
+    times = sorted(times)
+    assert len(times) > calls
+    for first, last in zip(times, times[calls:]):
+        assert last - first > window, (first, last)
 
 
 @pytest.fixture

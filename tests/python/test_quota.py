@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import pytest
-from conftest import KEYS, Answer, Seen, Vendor, status_answer
+from conftest import KEYS, Answer, Vendor, status_answer, within
 
 import activity_status
 from activity_status import (
@@ -123,25 +123,6 @@ def test_a_snapshot_counts_who_waits(make: Make) -> None:
 
 
 # Who shares it
-
-
-@pytest.fixture
-def timed(vendor: Vendor) -> list[float]:
-    times: list[float] = []
-
-    def answer(seen: Seen) -> Answer:
-        times.append(time.monotonic())
-        return status_answer(seen.request_id)
-
-    vendor.answer = answer
-    return times
-
-
-def within(times: list[float], calls: int, window: float) -> None:
-    times = sorted(times)
-    assert len(times) > calls
-    for first, last in zip(times, times[calls:]):
-        assert last - first > window, (first, last)
 
 
 def test_two_clients_share_a_file(make: Make, timed: list[float], tmp_path: Path) -> None:
