@@ -42,6 +42,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod job;
+mod line;
 mod look;
 mod operation;
 mod pipeline;

@@ -1,6 +1,7 @@
 //! The vendor's JSON, read tolerantly. What is accepted, and why, is in the documentation of the types it becomes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::Deserialize;
@@ -78,6 +79,20 @@ pub(crate) fn read_status(
         related_id,
     };
     Ok((id, fields))
+}
+
+/// The fields of a status answer that [`read_status`] has no place for, as one JSON object.
+pub(crate) fn unnamed_fields(json: &str) -> String {
+    const OF_REPLY: &[&str] = &["RequestId", "RequestID", "TaskStatus"];
+    const OF_TASK: &[&str] =
+        &["TaskType", "Status", "StatusReason", "TaskCurrentStep", "TaskLastStep", "RequestBody", "Message"];
+    type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+    let mut reply: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
+    let task = reply.get("TaskStatus").map(|task| task.get()).unwrap_or_default();
+    let task: Fields<'_> = serde_json::from_str(task).unwrap_or_default();
+    reply.retain(|name, _| !OF_REPLY.contains(&name.as_ref()));
+    reply.extend(task.into_iter().filter(|(name, _)| !OF_TASK.contains(&name.as_ref())));
+    serde_json::to_string(&reply).expect("what was read can be written")
 }
 
 /// Reads the answer to a submit: the id of the new job.
@@ -195,7 +210,7 @@ impl Id<'_> {
 }
 
 /// Reads a JSON object. (A derived struct would also be filled from an array of its values.)
-fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     let start = json.trim_start();
     let problem = match serde_json::from_str(json) {
         Ok(read) if start.starts_with('{') => return Ok(read),
@@ -271,6 +286,17 @@ mod tests {
     fn compact_drops_space_between_tokens_only() {
         let json = "{ \"a\" :\r\n [1, \"x \\\" y\\\\\" , \"\u{00a0} \t\"] }";
         assert_eq!(compact(json), "{\"a\":[1,\"x \\\" y\\\\\",\"\u{00a0} \t\"]}");
+    }
+
+    #[test]
+    fn fields_without_a_name_are_kept_apart() {
+        let task = r#""TaskType":"a","Status":"b","StatusReason":null,"TaskCurrentStep":null,"TaskLastStep":1,"RequestBody":{},"Message":"""#;
+        let named = format!(r#"{{"RequestId":"1","RequestID":"1","TaskStatus":{{{task}}}}}"#);
+        assert_eq!(unnamed_fields(&named), "{}");
+        let more = named.replace("{\"RequestId\"", r#"{"Z":1,"A":[1e400, "x"],"RequestId""#);
+        assert_eq!(unnamed_fields(&more), r#"{"A":[1e400, "x"],"Z":1}"#);
+        let both = more.replace("\"TaskType\"", r#""\u005a":null,"status":"x","TaskType""#);
+        assert_eq!(unnamed_fields(&both), r#"{"A":[1e400, "x"],"Z":null,"status":"x"}"#);
     }
 
     #[test]
