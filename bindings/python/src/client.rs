@@ -360,7 +360,8 @@ impl Client {
     ) -> PyResult<Metrics> {
         let bounded = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
-        bounded.call(py, Some(&operation), |client| client.metrics(&operation)).map(Metrics)
+        let metrics = bounded.call(py, Some(&operation), |client| client.metrics(&operation))?;
+        Ok(Metrics::new(metrics, operation))
     }
 
     /// What keeps its quota: give it to other clients of the account, or ask it for leave for calls of your own.

@@ -56,10 +56,30 @@ from .errors import (
     UnauthorizedError,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .batch import Batch
+else:
+    # What is imported when it is first asked for, and from where.
+    _LAZY = {"Batch": "batch"}
+
+    def __getattr__(name):
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        globals()[name] = found = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return found
+
+    def __dir__():
+        return sorted({*globals(), *_LAZY})
+
+
 # Without InterruptedError, so that `from activity_status import *` hides no built-in name.
 __all__ = [
     "ActivityStatusError",
     "BadRequestError",
+    "Batch",
     "CancelToken",
     "Client",
     "Clock",
