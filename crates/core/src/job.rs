@@ -26,7 +26,8 @@ impl RequestId {
     /// quotes, brackets, `?`, `#`, `%`, `&`, `\`, anything not ASCII).
     pub fn new(id: &str) -> Result<Self, Error> {
         let id = id.trim();
-        let plain = |b: u8| b.is_ascii_graphic() && !br#""'`<>{}[]()|^?#%&\,;"#.contains(&b);
+        let odd = br#""'`<>{}[]()|^?#%&\,;"#;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || (b.is_ascii_graphic() && !odd.contains(&b));
         if id.is_empty() {
             Err(Error::config("the request id is empty; give the RequestID that the submit returned"))
         } else if id.len() > 200 || !id.bytes().all(plain) {
