@@ -98,7 +98,7 @@ def test_what_is_loaded_when_asked_for_is_there_like_the_rest() -> None:
     )
     listed, loaded = done.stdout.splitlines()
     assert set(activity_status.__all__) < set(ast.literal_eval(listed))
-    assert loaded == "failed <class 'activity_status._limiter.Limiter'>"
+    assert loaded == "failed <class 'activity_status.Limiter'>"
     with pytest.raises(AttributeError, match="'activity_status' has no attribute 'Limitter'"):
         getattr(activity_status, "Limitter")
 

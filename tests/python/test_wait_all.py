@@ -440,18 +440,24 @@ def test_a_limiter_in_python_runs_on_the_thread_that_waits(make: Make, vendor: V
     assert {thread for thread, _ in book.told} == {threading.get_ident()}
 
 
-def test_what_a_settlement_raises_on_a_thread_of_ours_is_heard(
-    make: Make, unraised: list[BaseException]
-) -> None:
+def test_what_a_settlement_raises_is_heard(make: Make, unraised: list[BaseException]) -> None:
     class Broken(Book):
-        def settle(self, permit: int, settlement: Settlement, clock: Clock) -> None:
-            raise SystemExit(3) if len(unraised) % 2 else ValueError("no store")
+        raised: BaseException = ValueError("no store")
 
-    assert len(outcomes(make(limiter=Broken(), quota=None).wait_all(ids(2)))) == 2
-    until = time.monotonic() + LIMIT
-    while len(unraised) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert [type(error) for error in unraised] == [LimiterError, SystemExit]
+        def settle(self, permit: int, settlement: Settlement, clock: Clock) -> None:
+            raise self.raised
+
+    limiter = Broken()
+    waiting = make(limiter=limiter, quota=None).wait_all(ids(2), order="unknown")
+    assert len(outcomes([next(waiting)])) == 1
+    assert {type(error) for error in unraised} == {LimiterError}
+    limiter.raised = SystemExit(3)
+    waiting = make(limiter=limiter, quota=None).wait_all(ids(2), order="unknown")
+    with pytest.raises(SystemExit):
+        list(waiting)
+    # Nothing is lost by it: whatever ended is told by the next loop.
+    limiter.raised = ValueError("no store")
+    assert len(outcomes(waiting)) == 2
 
 
 def test_a_limiter_must_not_ask_the_wait_that_asks_it(make: Make) -> None:
@@ -462,7 +468,7 @@ def test_a_limiter_must_not_ask_the_wait_that_asks_it(make: Make) -> None:
 
     waiting = make(limiter=Curious(), quota=None).wait_all(ids(2))
     for _, error in waiting:
-        assert isinstance(error, LimiterError) and "RuntimeError: a limiter must not ask" in str(error)
+        assert isinstance(error, LimiterError) and "RuntimeError: a limiter or a schedule must not ask" in str(error)
 
 
 # Its life
@@ -536,7 +542,9 @@ def test_a_program_ends_with_questions_on_their_way(vendor: Vendor, how: str) ->
     out, err = process.communicate("")
     guard.cancel()
     assert (process.returncode, err) == (3 if how == "sys.exit" else 0, "")
-    assert out == ("" if how == "a daemon" else "0 3\n")
+    # A question on its way is settled, as in doubt, when the wait is garbage.
+    first, *rest = out.splitlines() or [""]
+    assert first == ("" if how == "a daemon" else "0 3") and set(rest) <= {"settled"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -107,7 +107,7 @@ impl Client {
     #[pyo3(signature = (**overrides))]
     fn with_options(&self, py: Python<'_>, overrides: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let given = overrides.map_or_else(|| PyDict::new(py), |given| given.clone());
-        let (parts, limiter, transport) = self.shared(py)?;
+        let Open { parts, limiter, transport, .. } = self.shared(py)?;
         let (mut settings, own) = (self.settings.clone(), parts.get().given(py)?);
         // The one address goes before the other.
         for (name, other) in [("region", "base_url"), ("base_url", "region")] {
@@ -319,7 +319,7 @@ impl Client {
             }
         })?;
         raised.map_or(Ok(()), Err)?;
-        let (parts, limiter, transport) = client.shared(py)?;
+        let Open { parts, limiter, transport, .. } = client.shared(py)?;
         let manner = parts.get().manner(limiter.get().is_own());
         let own_clock = parts.get().has_clock().then(|| parts.get().clock());
         let followed = Followed::new(tracker, slf.clone().unbind());
@@ -360,14 +360,14 @@ impl Client {
     ) -> PyResult<Metrics> {
         let bounded = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
-        bounded.call(py, Some(&operation), |client| client.metrics(&operation)).map(Metrics)
+        let metrics = bounded.call(py, Some(&operation), |client| client.metrics(&operation))?;
+        Ok(Metrics::new(metrics, operation))
     }
 
     /// What keeps its quota: give it to other clients of the account, or ask it for leave for calls of your own.
     #[getter]
     fn limiter(&self, py: Python<'_>) -> PyResult<Py<Limiter>> {
-        self.open(py)?;
-        Ok(self.shared(py)?.1)
+        Ok(self.shared(py)?.limiter)
     }
 
     /// How the quota stands, for all who share this client's limiter. None if the limiter does not say.
@@ -470,11 +470,9 @@ impl Client {
     }
 
     /// What a client with other options, or a wait, has of this one.
-    fn shared(&self, py: Python<'_>) -> PyResult<(Py<Parts>, Py<Limiter>, Arc<dyn Transport>)> {
+    fn shared(&self, py: Python<'_>) -> PyResult<Open> {
         self.open(py)?;
-        let open = self.lock();
-        let open = open.as_ref().ok_or_else(|| closed(py))?;
-        Ok((open.parts.clone_ref(py), open.limiter.clone_ref(py), Arc::clone(&open.transport)))
+        self.lock().as_ref().map(|open| open.shared(py)).ok_or_else(|| closed(py))
     }
 
     fn parts(&self, py: Python<'_>) -> PyResult<Py<Parts>> {
@@ -501,6 +499,18 @@ impl Client {
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn shared(&self, py: Python<'_>) -> Self {
+        Open {
+            client: Arc::clone(&self.client),
+            transport: Arc::clone(&self.transport),
+            parts: self.parts.clone_ref(py),
+            limiter: self.limiter.clone_ref(py),
+            process: self.process,
+        }
     }
 }
 

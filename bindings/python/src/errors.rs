@@ -20,6 +20,7 @@ pub(crate) fn raised(py: Python<'_>, error: &Error, operation: Option<&Operation
         details.set_item("http_status", error.http_status())?;
         details.set_item("vendor_type", vendor.and_then(|v| v.exception_type.as_deref()))?;
         details.set_item("vendor_message", vendor.and_then(|v| v.exception_message.as_deref()))?;
+        details.set_item("vendor_body", vendor.map(|v| v.body.as_str()))?;
         details.set_item("request_id", error.request_id().map(RequestId::as_str))?;
         details.set_item("operation", error.operation())?;
         details.set_item("attempts", error.attempts())?;

@@ -13,6 +13,7 @@ mod exchange;
 mod flights;
 mod followed;
 mod job;
+mod json;
 mod limiter;
 mod look;
 mod metrics;
@@ -32,6 +33,7 @@ mod transport;
 mod wait_all;
 
 use pyo3::prelude::*;
+use pyo3::types::IntoPyDict;
 
 /// The native part of activity_status. Use that package: what is here and not there may change.
 #[pymodule]
@@ -66,8 +68,8 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        let kinds = activity_status::ErrorKind::ALL.iter().map(|kind| kind.as_str());
-        module.add("KINDS", kinds.collect::<Vec<_>>())?;
+        let kinds = activity_status::ErrorKind::ALL.iter().map(|kind| (kind.as_str(), kind.advice()));
+        module.add("KINDS", kinds.collect::<Vec<_>>().into_py_dict(module.py())?)?;
         module.add("SETTINGS", activity_status::Settings::KEYS.to_vec())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -16,7 +16,7 @@ pub(crate) struct Operation(pub(crate) core::Operation);
 #[pymethods]
 impl Operation {
     #[new]
-    fn new(py: Python<'_>, name: String) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, name: String) -> PyResult<Self> {
         name.parse().map(Operation).map_err(|error| errors::raised(py, &error, None))
     }
 
@@ -24,7 +24,7 @@ impl Operation {
     /// is asked about at its path + /status and + /metrics.
     #[staticmethod]
     #[pyo3(signature = (name, path, status_path=None, metrics_path=None))]
-    fn custom(
+    pub(crate) fn custom(
         py: Python<'_>,
         name: String,
         path: String,

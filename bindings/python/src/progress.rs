@@ -2,7 +2,9 @@ use activity_status as core;
 use activity_status::plugin::Eta;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::json;
 
 /// How far a wait for many jobs is.
 #[pyclass(frozen, eq, get_all, module = "activity_status")]
@@ -54,6 +56,25 @@ impl Progress {
     #[getter]
     fn open(&self) -> u64 {
         self.total - self.settled - self.errors
+    }
+
+    /// All of it by name, open too.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        all.set_item("total", self.total)?;
+        all.set_item("settled", self.settled)?;
+        all.set_item("failed", self.failed)?;
+        all.set_item("errors", self.errors)?;
+        all.set_item("open", self.open())?;
+        all.set_item("rate", self.rate)?;
+        all.set_item("eta", self.eta)?;
+        all.set_item("eta_uncertainty", self.eta_uncertainty)?;
+        Ok(all)
+    }
+
+    /// The same as one line of JSON.
+    fn to_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json::dumps(&self.to_dict(py)?)
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {

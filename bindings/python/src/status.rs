@@ -1,13 +1,12 @@
 use std::hash::{Hash, Hasher};
 
 use activity_status as core;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+use pyo3::types::{PyMappingProxy, PyString, PyTuple, PyType};
 
-use crate::errors;
 use crate::operation::Operation;
+use crate::{errors, json};
 
 /// All that the vendor said of one job.
 ///
@@ -17,10 +16,25 @@ use crate::operation::Operation;
 pub(crate) struct Status {
     status: core::JobStatus,
     operation: core::Operation,
-    // The texts that can be long are made once.
-    request_body: PyOnceLock<Py<PyString>>,
-    message: PyOnceLock<Py<PyString>>,
-    raw: PyOnceLock<Py<PyString>>,
+    /// Each text, once it was asked for.
+    texts: [PyOnceLock<Py<PyString>>; Text::Raw as usize + 1],
+}
+
+/// The places of the texts.
+#[derive(Clone, Copy)]
+enum Text {
+    RequestId,
+    Operation,
+    State,
+    TaskType,
+    Reason,
+    CurrentStep,
+    LastStep,
+    RequestBody,
+    Message,
+    CreatedId,
+    RelatedId,
+    Raw,
 }
 
 #[pymethods]
@@ -29,107 +43,118 @@ impl Status {
     #[pyo3(name = "__match_args__")]
     const MATCH_ARGS: (&'static str, &'static str) = ("outcome", "request_id");
 
-    /// Reads a stored answer of the status call, such as raw.
+    /// Reads a stored answer of the status call, such as raw, or what to_json wrote: that names its operation, and the
+    /// outcome that it had. Unless operation is given, a plain answer is of activity.create.
+    ///
+    /// Raises MalformedError if the text is neither; ConfigError if the operation that it names is not known: give it.
     #[classmethod]
-    #[pyo3(signature = (text, operation=None), text_signature = "($cls, text, operation='activity.create')")]
+    #[pyo3(signature = (text, operation=None))]
     fn from_json(
         cls: &Bound<'_, PyType>,
         text: &Bound<'_, PyAny>,
         operation: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let py = cls.py();
-        let text = match text.cast::<PyBytes>() {
-            Ok(bytes) => String::from_utf8(bytes.as_bytes().to_vec())
-                .map_err(|_| errors::new(py, core::ErrorKind::Malformed, "the text is not UTF-8"))?,
-            Err(_) if text.is_instance_of::<PyString>() => text.extract()?,
-            Err(_) => {
-                let given = text.get_type().name()?;
-                return Err(PyTypeError::new_err(format!("an answer is a str or bytes, not {given}")));
-            }
-        };
-        let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let status = core::JobStatus::from_json(json).map_err(|error| errors::raised(py, &error, None))?;
-        let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
+        let _ = cls;
+        let (status, operation) =
+            json::answer(text, operation, core::JobStatus::from_json, core::JobStatus::from_line)?;
         Ok(Status::new(status, operation))
     }
 
     /// The job.
     #[getter]
-    fn request_id(&self) -> &str {
-        self.status.request_id().as_str()
+    fn request_id<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.text(py, Text::RequestId, self.status.request_id().as_str())
     }
 
     /// The name of the operation that it belongs to.
     #[getter]
-    fn operation(&self) -> &str {
-        self.operation.name()
+    fn operation<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.text(py, Text::Operation, self.operation.name())
     }
 
     /// What the state means: pending, succeeded or failed.
     #[getter]
-    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static OUTCOME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        OUTCOME.import(py, "activity_status", "Outcome")?.call1((self.status.outcome().as_str(),))
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        static OUTCOMES: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
+        let [pending, succeeded, failed] = OUTCOMES.get_or_try_init(py, || {
+            let class = py.import("activity_status._outcome")?.getattr("Outcome")?;
+            let member = |name| class.getattr(name).map(Bound::unbind);
+            Ok::<_, PyErr>([member("PENDING")?, member("SUCCEEDED")?, member("FAILED")?])
+        })?;
+        let member = match self.status.outcome() {
+            core::Outcome::Pending => pending,
+            core::Outcome::Succeeded => succeeded,
+            core::Outcome::Failed => failed,
+        };
+        Ok(member.bind(py))
     }
 
     /// The vendor's word for how it stands, exactly: In-Queue, Success, FAILURE, ERROR, or another.
     #[getter]
-    fn state(&self) -> &str {
-        self.status.state().as_str()
+    fn state<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.text(py, Text::State, self.status.state().as_str())
     }
 
     /// What kind of task it is, such as Activity Create: an open set. Empty if the vendor did not say.
     #[getter]
-    fn task_type(&self) -> &str {
-        self.status.task_type()
+    fn task_type<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.text(py, Text::TaskType, self.status.task_type())
     }
 
     /// Why, in the vendor's words. Empty if it did not say.
     #[getter]
-    fn reason(&self) -> &str {
-        self.status.reason()
+    fn reason<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
+        self.text(py, Text::Reason, self.status.reason())
     }
 
     /// The step that it is in; None once it is over.
     #[getter]
-    fn current_step(&self) -> Option<&str> {
-        self.status.current_step()
+    fn current_step<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
+        self.status.current_step().map(|text| self.text(py, Text::CurrentStep, text))
     }
 
     /// The step that it was in before.
     #[getter]
-    fn last_step(&self) -> Option<&str> {
-        self.status.last_step()
+    fn last_step<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
+        self.status.last_step().map(|text| self.text(py, Text::LastStep, text))
     }
 
     /// The body that was submitted, character for character.
     #[getter]
     fn request_body<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
-        self.status.request_body().map(|text| kept(py, &self.request_body, text))
+        self.status.request_body().map(|text| self.text(py, Text::RequestBody, text))
     }
 
     /// What the original call answered, as JSON; None unless it succeeded.
     #[getter]
     fn message<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
-        self.status.message().map(|text| kept(py, &self.message, text))
+        self.status.message().map(|text| self.text(py, Text::Message, text))
     }
 
     /// The id of what was created, such as the new activity's.
     #[getter]
-    fn created_id(&self) -> Option<&str> {
-        self.status.created_id()
+    fn created_id<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
+        self.status.created_id().map(|text| self.text(py, Text::CreatedId, text))
     }
 
     /// The id that it belongs to, such as the lead's.
     #[getter]
-    fn related_id(&self) -> Option<&str> {
-        self.status.related_id()
+    fn related_id<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyString>> {
+        self.status.related_id().map(|text| self.text(py, Text::RelatedId, text))
     }
 
     /// The whole answer, as it came.
     #[getter]
     fn raw<'py>(&self, py: Python<'py>) -> &Bound<'py, PyString> {
-        kept(py, &self.raw, self.status.raw())
+        self.text(py, Text::Raw, self.status.raw())
+    }
+
+    /// The vendor's fields that have no name here, of the answer and of the TaskStatus in it, by their own names and read
+    /// as JSON: a mapping that cannot be changed. Each time it is asked for, it is read anew from raw.
+    #[getter]
+    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMappingProxy>> {
+        let read = json::loads(&PyString::new(py, &self.status.extra()), "the answer")?;
+        Ok(PyMappingProxy::new(py, read.cast()?))
     }
 
     /// Is no further change expected?
@@ -157,50 +182,65 @@ impl Status {
 
     /// The body that was submitted, read as JSON; None if there is none. Raises MalformedError if it is not JSON.
     fn request_json<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.request_body(py).map(|text| read(text, "the request body")).transpose()
+        self.request_body(py).map(|text| json::loads(text, "the request body")).transpose()
     }
 
     /// The message, read as JSON; None if there is none. Raises MalformedError if it is not JSON.
     fn message_json<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.message(py).map(|text| read(text, "the message")).transpose()
+        self.message(py).map(|text| json::loads(text, "the message")).transpose()
     }
 
     /// The status as the object that to_json writes.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        read(&PyString::new(py, &self.to_json()), "the answer")
+        json::loads(&PyString::new(py, &self.to_json()), "the answer")
     }
 
     /// The status as one line of JSON, the same in every language and on the command line: request_id, operation,
-    /// outcome, state, reason, created_id, related_id, raw.
+    /// outcome, state, reason, created_id, related_id, raw. from_json reads it.
     fn to_json(&self) -> String {
         self.status.to_json(self.operation.name())
     }
 
+    /// What a notebook shows: a small table of the fields that say anything, each escaped and cut short.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("activity_status._html")?.call_method1("of_status", (slf,))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let reason: String = self.reason().chars().take(200).collect();
-        let quoted = |text: &str| PyString::new(py, text).repr().map(|repr| repr.to_string());
-        let (id, outcome) = (self.request_id(), self.status.outcome());
-        let (state, reason) = (quoted(self.state())?, quoted(&reason)?);
+        let quoted = |text: &str| {
+            let start: String = text.chars().take(200).collect();
+            PyString::new(py, &start).repr().map(|repr| repr.to_string())
+        };
+        let (id, outcome) = (self.status.request_id(), self.status.outcome());
+        let (state, reason) = (quoted(self.status.state().as_str())?, quoted(self.status.reason())?);
         Ok(format!("<Status {id} {outcome}: state={state} reason={reason}>"))
+    }
+
+    // It does not change, and a copy that was read anew would not know how the answer came.
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, memo: &Bound<'_, PyAny>) -> Py<Self> {
+        let _ = memo;
+        slf
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let restore = py.import("activity_status._native")?.getattr("_restore_status")?;
-        let outcome = self.status.outcome().as_str();
-        let parts = (self.status.raw(), Operation(self.operation.clone()), self.request_id(), outcome);
+        let (status, operation) = (&self.status, Operation(self.operation.clone()));
+        let parts = (status.raw(), operation, status.request_id().as_str(), status.outcome().as_str());
         (restore, parts).into_pyobject(py)
     }
 }
 
 impl Status {
     pub(crate) fn new(status: core::JobStatus, operation: core::Operation) -> Self {
-        Status {
-            status,
-            operation,
-            request_body: PyOnceLock::new(),
-            message: PyOnceLock::new(),
-            raw: PyOnceLock::new(),
-        }
+        Status { status, operation, texts: [const { PyOnceLock::new() }; _] }
+    }
+
+    fn text<'py>(&self, py: Python<'py>, place: Text, text: &str) -> &Bound<'py, PyString> {
+        self.texts[place as usize].get_or_init(py, || PyString::new(py, text).unbind()).bind(py)
     }
 }
 
@@ -226,31 +266,7 @@ pub(crate) fn restore_status(
     request_id: String,
     outcome: String,
 ) -> PyResult<Status> {
-    let operation = operation.get().0.clone();
-    let outcome = match outcome.as_str() {
-        "succeeded" => core::Outcome::Succeeded,
-        "failed" => core::Outcome::Failed,
-        _ => core::Outcome::Pending,
-    };
-    let status = core::RequestId::new(&request_id)
-        .and_then(|id| core::JobStatus::restore(&raw, &id, outcome))
-        .map_err(|error| errors::raised(py, &error, None))?;
-    Ok(Status::new(status, operation))
-}
-
-fn kept<'a, 'py>(
-    py: Python<'py>,
-    place: &'a PyOnceLock<Py<PyString>>,
-    text: &str,
-) -> &'a Bound<'py, PyString> {
-    place.get_or_init(py, || PyString::new(py, text).unbind()).bind(py)
-}
-
-fn read<'py>(text: &Bound<'py, PyString>, what: &str) -> PyResult<Bound<'py, PyAny>> {
-    let py = text.py();
-    py.import("json")?.call_method1("loads", (text,)).map_err(|error| {
-        let raised = errors::new(py, core::ErrorKind::Malformed, &format!("{what} is not JSON"));
-        raised.set_cause(py, Some(error));
-        raised
-    })
+    let restored = || core::JobStatus::restore(&raw, &core::RequestId::new(&request_id)?, outcome.parse()?);
+    let status = restored().map_err(|error| errors::raised(py, &error, None))?;
+    Ok(Status::new(status, operation.get().0.clone()))
 }

@@ -3,9 +3,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use crate::wire::{self, StatusFields};
 use crate::{Error, ErrorKind, Operation, Resend};
 
@@ -29,7 +26,8 @@ impl RequestId {
     /// quotes, brackets, `?`, `#`, `%`, `&`, `\`, anything not ASCII).
     pub fn new(id: &str) -> Result<Self, Error> {
         let id = id.trim();
-        let plain = |b: u8| b.is_ascii_graphic() && !br#""'`<>{}[]()|^?#%&\,;"#.contains(&b);
+        let odd = br#""'`<>{}[]()|^?#%&\,;"#;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || (b.is_ascii_graphic() && !odd.contains(&b));
         if id.is_empty() {
             Err(Error::config("the request id is empty; give the RequestID that the submit returned"))
         } else if id.len() > 200 || !id.bytes().all(plain) {
@@ -231,32 +229,10 @@ impl JobStatus {
         &self.raw
     }
 
-    /// The status as one line of JSON, the same in every language and on the command line: `{"request_id",
-    /// "operation", "outcome", "state", "reason", "created_id", "related_id", "raw"}`. `operation` is the operation's name.
-    pub fn to_json(&self, operation: &str) -> String {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            request_id: &'a str,
-            operation: &'a str,
-            outcome: &'a str,
-            state: &'a str,
-            reason: &'a str,
-            created_id: Option<&'a str>,
-            related_id: Option<&'a str>,
-            raw: Box<RawValue>,
-        }
-        let raw = RawValue::from_string(wire::compact(&self.raw)).expect("it was read as JSON once");
-        let line = Line {
-            request_id: self.request_id.as_str(),
-            operation,
-            outcome: self.outcome.as_str(),
-            state: self.state.as_str(),
-            reason: self.reason(),
-            created_id: self.created_id(),
-            related_id: self.related_id(),
-            raw,
-        };
-        serde_json::to_string(&line).expect("strings always serialise")
+    /// The fields of the answer, and of the `TaskStatus` in it, that have no name here: one JSON object, each value as it
+    /// came. Of two of one name it has that of the `TaskStatus`; [`raw`](JobStatus::raw) has both.
+    pub fn extra(&self) -> String {
+        wire::unnamed_fields(&self.raw)
     }
 }
 
@@ -347,6 +323,16 @@ impl fmt::Display for Outcome {
     }
 }
 
+impl FromStr for Outcome {
+    type Err = Error;
+    fn from_str(word: &str) -> Result<Self, Error> {
+        let all = [Outcome::Pending, Outcome::Succeeded, Outcome::Failed];
+        all.into_iter().find(|outcome| outcome.as_str() == word).ok_or_else(|| {
+            Error::config(format!("{} is no outcome: pending, succeeded or failed", wire::quoted(word)))
+        })
+    }
+}
+
 /// The rule for what counts as settled, unless the client was given
 /// [another](crate::ClientBuilder::outcome_rule).
 ///
@@ -412,7 +398,7 @@ impl QueueMetrics {
     }
 }
 
-fn not_an_answer(what: String) -> Error {
+pub(crate) fn not_an_answer(what: String) -> Error {
     Error::new(ErrorKind::Malformed, Resend::Pointless, format!("the text {what}"))
 }
 
@@ -442,17 +428,5 @@ mod tests {
         assert_eq!(other.kind(), ErrorKind::Malformed);
         assert_eq!(QueueMetrics::from_json(r#"{"PendingMessages":2}"#).unwrap().pending(), Some(2));
         assert!(QueueMetrics::from_json("{}").is_err());
-    }
-
-    #[test]
-    fn one_line_of_json_keeps_the_vendors_object() {
-        let raw =
-            "{ \"RequestID\" : \"1\",\r\n \"TaskStatus\":{\"Status\":\"Later\\n\",\"New\":[1.0, 1e400]} }";
-        let status = JobStatus::from_json(raw).unwrap();
-        assert_eq!(status.raw(), raw);
-        assert_eq!(
-            status.to_json("lead.update"),
-            r#"{"request_id":"1","operation":"lead.update","outcome":"pending","state":"Later\n","reason":"","created_id":null,"related_id":null,"raw":{"RequestID":"1","TaskStatus":{"Status":"Later\n","New":[1.0,1e400]}}}"#
-        );
     }
 }

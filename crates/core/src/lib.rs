@@ -43,6 +43,7 @@ mod endpoint;
 mod error;
 mod followed;
 mod job;
+mod line;
 mod look;
 mod operation;
 mod pipeline;

@@ -1,9 +1,14 @@
 //! The vendor's JSON, read tolerantly. What is accepted, and why, is in the documentation of the types it becomes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::RequestId;
@@ -31,42 +36,49 @@ pub(crate) fn read_status(
     json: &str,
     asked: Option<&RequestId>,
 ) -> Result<(RequestId, StatusFields), String> {
-    #[derive(Deserialize)]
-    struct Reply<'a> {
-        #[serde(borrow, rename = "RequestId")]
-        id: Option<&'a RawValue>,
-        #[serde(borrow, rename = "RequestID")]
-        other_id: Option<&'a RawValue>,
-        #[serde(borrow, rename = "TaskStatus")]
-        task: Option<&'a RawValue>,
+    // Nearly every answer holds nothing but strings and nulls: then one pass reads it. Any other is read with care, and
+    // it is that which says what is wrong.
+    if let Ok(Object(reply)) = serde_json::from_str::<Object<Reply<Text<'_>, Object<Task<Text<'_>>>>>>(json)
+        && let Some(Object(task)) = reply.task
+    {
+        return Ok((Id { one: reply.id, other: reply.other_id }.read(asked)?, status_fields(task)?));
     }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Task<'a> {
-        #[serde(borrow)]
-        task_type: Option<&'a RawValue>,
-        #[serde(borrow)]
-        status: Option<&'a RawValue>,
-        #[serde(borrow)]
-        status_reason: Option<&'a RawValue>,
-        #[serde(borrow)]
-        task_current_step: Option<&'a RawValue>,
-        #[serde(borrow)]
-        task_last_step: Option<&'a RawValue>,
-        #[serde(borrow)]
-        request_body: Option<&'a RawValue>,
-        #[serde(borrow)]
-        message: Option<&'a RawValue>,
-    }
-
-    let reply: Reply<'_> = from_json(json)?;
+    let reply: Reply<&RawValue, &RawValue> = from_json(json)?;
     let id = Id { one: reply.id, other: reply.other_id }.read(asked)?;
     let task = reply.task.ok_or("holds no TaskStatus")?;
-    let task: Task<'_> = from_json(task.get()).map_err(|_| "holds a TaskStatus that is not as documented")?;
-    let state = task.status.and_then(string).filter(|word| !word.trim().is_empty());
+    let task: Task<&RawValue> =
+        from_json(task.get()).map_err(|_| "holds a TaskStatus that is not as documented")?;
+    Ok((id, status_fields(task)?))
+}
+
+#[derive(Deserialize)]
+struct Reply<V, T> {
+    #[serde(rename = "RequestId")]
+    id: Option<V>,
+    #[serde(rename = "RequestID")]
+    other_id: Option<V>,
+    #[serde(rename = "TaskStatus")]
+    task: Option<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Task<V> {
+    task_type: Option<V>,
+    status: Option<V>,
+    status_reason: Option<V>,
+    task_current_step: Option<V>,
+    task_last_step: Option<V>,
+    request_body: Option<V>,
+    message: Option<V>,
+}
+
+fn status_fields<'a>(task: Task<impl Value<'a>>) -> Result<StatusFields, String> {
+    let text = |value: Option<_>| value.map(Value::text);
+    let state = task.status.and_then(Value::string).filter(|word| !word.trim().is_empty());
     let message = text(task.message);
     let (created_id, related_id) = message.as_deref().map(created_ids).unwrap_or_default();
-    let fields = StatusFields {
+    Ok(StatusFields {
         state: state.ok_or("holds no Status word")?.into_owned(),
         task_type: text(task.task_type),
         reason: text(task.status_reason),
@@ -76,13 +88,26 @@ pub(crate) fn read_status(
         message,
         created_id,
         related_id,
-    };
-    Ok((id, fields))
+    })
+}
+
+/// The fields of a status answer that [`read_status`] has no place for, as one JSON object.
+pub(crate) fn unnamed_fields(json: &str) -> String {
+    const OF_REPLY: &[&str] = &["RequestId", "RequestID", "TaskStatus"];
+    const OF_TASK: &[&str] =
+        &["TaskType", "Status", "StatusReason", "TaskCurrentStep", "TaskLastStep", "RequestBody", "Message"];
+    type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+    let mut reply: Fields<'_> = serde_json::from_str(json).unwrap_or_default();
+    let task = reply.get("TaskStatus").map(|task| task.get()).unwrap_or_default();
+    let task: Fields<'_> = serde_json::from_str(task).unwrap_or_default();
+    reply.retain(|name, _| !OF_REPLY.contains(&name.as_ref()));
+    reply.extend(task.into_iter().filter(|(name, _)| !OF_TASK.contains(&name.as_ref())));
+    serde_json::to_string(&reply).expect("what was read can be written")
 }
 
 /// Reads the answer to a submit: the id of the new job.
 pub(crate) fn read_submitted(json: &str) -> Result<RequestId, String> {
-    from_json::<Id<'_>>(json)?.read(None)
+    from_json::<Id<&RawValue>>(json)?.read(None)
 }
 
 /// The queue's metrics; none is negative.
@@ -108,7 +133,7 @@ pub(crate) fn read_metrics(json: &str) -> Result<Metrics, String> {
     }
     let reply: Reply<'_> = from_json(json)?;
     let number = |value: Option<&RawValue>| {
-        text(value)?.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
+        value?.text().trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
     };
     let metrics = Metrics {
         pending: number(reply.pending),
@@ -136,7 +161,7 @@ pub(crate) fn read_vendor_error(json: &str) -> Option<(Option<String>, Option<St
         task: Option<&'a RawValue>,
     }
     let reply: Reply<'_> = from_json(json).ok()?;
-    let said = |value: Option<&RawValue>| value.and_then(string).map(Cow::into_owned);
+    let said = |value: Option<&RawValue>| value.and_then(Value::string).map(Cow::into_owned);
     match (said(reply.kind), said(reply.message), reply.task) {
         (None, None, _) | (_, _, Some(_)) => None,
         (kind, message, None) => Some((kind, message)),
@@ -167,24 +192,19 @@ pub(crate) fn compact(json: &str) -> String {
 
 /// The id, in either of the vendor's spellings.
 #[derive(Deserialize)]
-struct Id<'a> {
-    #[serde(borrow, rename = "RequestId")]
-    one: Option<&'a RawValue>,
-    #[serde(borrow, rename = "RequestID")]
-    other: Option<&'a RawValue>,
+struct Id<V> {
+    #[serde(rename = "RequestId")]
+    one: Option<V>,
+    #[serde(rename = "RequestID")]
+    other: Option<V>,
 }
 
-impl Id<'_> {
-    fn read(&self, asked: Option<&RequestId>) -> Result<RequestId, String> {
-        let named: Vec<Cow<'_, str>> = [self.one, self.other]
-            .into_iter()
-            .flatten()
-            .filter_map(string)
-            .filter(|id| !id.is_empty())
-            .collect();
-        let first = named.first().ok_or("names no request id")?;
+impl<'a, V: Value<'a>> Id<V> {
+    fn read(self, asked: Option<&RequestId>) -> Result<RequestId, String> {
+        let named = [self.one, self.other].map(|id| id.and_then(Value::string).filter(|id| !id.is_empty()));
+        let first = named.iter().flatten().next().ok_or("names no request id")?;
         let expected = asked.map_or(first.as_ref(), RequestId::as_str);
-        if !named.iter().all(|id| id.eq_ignore_ascii_case(expected)) {
+        if !named.iter().flatten().all(|id| id.eq_ignore_ascii_case(expected)) {
             return Err(format!("is about another request: {:?}", shortened(first, 80)));
         }
         asked.map_or_else(
@@ -195,7 +215,7 @@ impl Id<'_> {
 }
 
 /// Reads a JSON object. (A derived struct would also be filled from an array of its values.)
-fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     let start = json.trim_start();
     let problem = match serde_json::from_str(json) {
         Ok(read) if start.starts_with('{') => return Ok(read),
@@ -210,40 +230,87 @@ fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
     Err(problem)
 }
 
-/// Any value as text: a string decoded, nothing for null, the source text of anything else (and of a string that
-/// cannot be decoded, so that it is not lost).
-fn text(value: Option<&RawValue>) -> Option<String> {
-    let source = value?.get();
-    Some(serde_json::from_str::<String>(source).unwrap_or_else(|_| source.to_owned()))
+/// A value of the vendor's JSON that is not null.
+trait Value<'a> {
+    /// A string, decoded; `None` for anything else.
+    fn string(self) -> Option<Cow<'a, str>>;
+
+    /// A string decoded, the source text of anything else (and of a string that cannot be decoded, so that it is not lost).
+    fn text(self) -> String;
 }
 
-fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+impl<'a> Value<'a> for &'a RawValue {
+    fn string(self) -> Option<Cow<'a, str>> {
+        serde_json::from_str::<Text<'_>>(self.get()).ok().map(|text| text.0)
+    }
+
+    fn text(self) -> String {
+        self.string().map_or_else(|| self.get().to_owned(), Cow::into_owned)
+    }
+}
+
+/// A value that was found to be a string.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Value<'a> for Text<'a> {
+    fn string(self) -> Option<Cow<'a, str>> {
+        Some(self.0)
+    }
+
+    fn text(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+/// A JSON object. (A derived struct alone would also be filled from an array of its values.)
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
 }
 
 /// `Id` and `RelatedId` of the inner `Message`, which may be an object or a string that holds one; of the outer object
 /// if there is no such thing inside.
 fn created_ids(message: &str) -> (Option<String>, Option<String>) {
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "PascalCase", default)]
-    struct Made<'a> {
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        related_id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        message: Option<&'a RawValue>,
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Made<V, M> {
+        id: Option<V>,
+        related_id: Option<V>,
+        message: Option<M>,
+    }
+    type Inner<V> = Made<V, IgnoredAny>;
+
+    // As documented, in one pass; see `read_status`.
+    if let Ok(Object(Made { message: Some(Object(inner)), .. })) =
+        serde_json::from_str::<Object<Made<Text<'_>, Object<Inner<Text<'_>>>>>>(message)
+        && let Some(id) = inner.id.map(Value::text).filter(|id| !id.is_empty())
+    {
+        return (Some(id), inner.related_id.map(Value::text).filter(|id| !id.is_empty()));
     }
     let scalar = |value: Option<&RawValue>| {
         let found =
             value.filter(|v| v.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit()));
-        text(found).filter(|id| !id.is_empty())
+        found.map(Value::text).filter(|id| !id.is_empty())
     };
-    let Ok(outer) = from_json::<Made<'_>>(message) else { return (None, None) };
-    let inner_text = text(outer.message);
-    let inner = inner_text.as_deref().and_then(|json| from_json::<Made<'_>>(json).ok());
+    let Ok(outer) = from_json::<Made<&RawValue, &RawValue>>(message) else { return (None, None) };
+    let inner_text = outer.message.map(Value::text);
+    let inner = inner_text.as_deref().and_then(|json| from_json::<Inner<&RawValue>>(json).ok());
     match inner {
         Some(inner) if scalar(inner.id).is_some() => (scalar(inner.id), scalar(inner.related_id)),
         _ => (scalar(outer.id), scalar(outer.related_id)),
@@ -271,6 +338,17 @@ mod tests {
     fn compact_drops_space_between_tokens_only() {
         let json = "{ \"a\" :\r\n [1, \"x \\\" y\\\\\" , \"\u{00a0} \t\"] }";
         assert_eq!(compact(json), "{\"a\":[1,\"x \\\" y\\\\\",\"\u{00a0} \t\"]}");
+    }
+
+    #[test]
+    fn fields_without_a_name_are_kept_apart() {
+        let task = r#""TaskType":"a","Status":"b","StatusReason":null,"TaskCurrentStep":null,"TaskLastStep":1,"RequestBody":{},"Message":"""#;
+        let named = format!(r#"{{"RequestId":"1","RequestID":"1","TaskStatus":{{{task}}}}}"#);
+        assert_eq!(unnamed_fields(&named), "{}");
+        let more = named.replace("{\"RequestId\"", r#"{"Z":1,"A":[1e400, "x"],"RequestId""#);
+        assert_eq!(unnamed_fields(&more), r#"{"A":[1e400, "x"],"Z":1}"#);
+        let both = more.replace("\"TaskType\"", r#""\u005a":null,"status":"x","TaskType""#);
+        assert_eq!(unnamed_fields(&both), r#"{"A":[1e400, "x"],"Z":null,"status":"x"}"#);
     }
 
     #[test]

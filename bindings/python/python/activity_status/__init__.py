@@ -58,15 +58,16 @@ from .errors import (
 # For type checkers, which need no `typing` to know this name; Python itself loads these when they are first asked for.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._limiter import Limiter
     from ._outcome import Outcome
+    from .batch import Batch
 
-_LAZY = {"Limiter": "_limiter", "Outcome": "_outcome"}
+_LAZY = {"Batch": "batch", "Outcome": "_outcome"}
 
 # Without InterruptedError, so that `from activity_status import *` hides no built-in name.
 __all__ = [
     "ActivityStatusError",
     "BadRequestError",
+    "Batch",
     "CancelToken",
     "Client",
     "Clock",

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 __version__: Final[str]
-KINDS: Final[list[str]]
+KINDS: Final[dict[str, str]]
 SETTINGS: Final[list[tuple[str, str]]]
 
 _Time: TypeAlias = float | timedelta | str
@@ -303,8 +303,8 @@ class Client:
 class Job:
     """A job that was submitted: the id that the vendor gave it, and the operation that it belongs to.
 
-    It holds no key and no connection: keep it, pickle it, and ask about it from anywhere. Two are equal if both id and
-    operation are.
+    It holds no key and no connection: keep it, pickle it, write its to_token down, and ask about it from anywhere, with
+    Job(request_id, operation) too. Two are equal if both id and operation are.
     """
 
     __match_args__: Final = ("request_id", "operation")
@@ -325,6 +325,21 @@ class Job:
         """When it was submitted, as a datetime in UTC; None if nobody said. From one that was submitted a moment ago
         wait_all learns how long the queue before it is.
         """
+    def to_token(self) -> str:
+        """The job as one line of text, from which from_token makes it again, in another program too: JSON, which the command
+        line reads as well (activity-status wait --file).
+        """
+    @classmethod
+    def from_token(cls, text: str | bytes) -> Self:
+        """The job of a token: what to_token wrote, or any line of JSON that has its request_id and operation, such as that of
+        a Status, or one that activity-status submit --json has printed.
+
+        Raises MalformedError if the text is no such line; ConfigError if it names an operation that is not known.
+        """
+    def to_dict(self) -> dict[str, Any]:
+        """The job as the object that to_token writes: request_id, operation, submitted_at as ISO 8601 text or None; and
+        the three paths of an operation that is not among the known ones.
+        """
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -338,8 +353,12 @@ class Status:
 
     __match_args__: Final = ("outcome", "request_id")
     @classmethod
-    def from_json(cls, text: str | bytes, operation: _Operation = "activity.create") -> Self:
-        """Reads a stored answer of the status call, such as raw."""
+    def from_json(cls, text: str | bytes, operation: _Operation | None = None) -> Self:
+        """Reads a stored answer of the status call, such as raw, or what to_json wrote: that names its operation, and the
+        outcome that it had. Unless operation is given, a plain answer is of activity.create.
+
+        Raises MalformedError if the text is neither; ConfigError if the operation that it names is not known: give it.
+        """
     @property
     def request_id(self) -> str:
         """The job."""
@@ -380,6 +399,11 @@ class Status:
     def raw(self) -> str:
         """The whole answer, as it came."""
     @property
+    def extra(self) -> Mapping[str, Any]:
+        """The vendor's fields that have no name here, of the answer and of the TaskStatus in it, by their own names and read
+        as JSON: a mapping that cannot be changed. Each time it is asked for, it is read anew from raw.
+        """
+    @property
     def settled(self) -> bool:
         """Is no further change expected?"""
     @property
@@ -398,8 +422,12 @@ class Status:
         """The status as the object that to_json writes."""
     def to_json(self) -> str:
         """The status as one line of JSON, the same in every language and on the command line: request_id, operation,
-        outcome, state, reason, created_id, related_id, raw.
+        outcome, state, reason, created_id, related_id, raw. from_json reads it.
         """
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a small table of the fields that say anything, each escaped and cut short."""
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object) -> Self: ...
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -597,6 +625,10 @@ class Progress:
     @property
     def eta_uncertainty(self) -> float | None:
         """One standard deviation of the eta in seconds, as far as that can be told; None without an eta."""
+    def to_dict(self) -> dict[str, Any]:
+        """All of it by name, open too."""
+    def to_json(self) -> str:
+        """The same as one line of JSON."""
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -605,6 +637,16 @@ class Metrics:
     """How long the vendor's queue is."""
 
     __match_args__: Final = ("pending", "max_delay", "rate_per_minute")
+    @classmethod
+    def from_json(cls, text: str | bytes, operation: _Operation | None = None) -> Self:
+        """Reads a stored answer of the metrics call, such as raw, or what to_json wrote: that names its operation. Unless
+        operation is given, a plain answer is of activity.create.
+
+        Raises MalformedError if the text is neither; ConfigError if the operation that it names is not known: give it.
+        """
+    @property
+    def operation(self) -> str:
+        """The name of the operation whose queue it is."""
     @property
     def pending(self) -> int | None:
         """About how many jobs are queued; None if the vendor did not say."""
@@ -617,6 +659,14 @@ class Metrics:
     @property
     def raw(self) -> str:
         """The whole answer, as it came."""
+    def to_dict(self) -> dict[str, Any]:
+        """The metrics as the object that to_json writes."""
+    def to_json(self) -> str:
+        """The metrics as one line of JSON, the same on the command line: operation, pending, max_delay_seconds,
+        rate_per_minute, raw. from_json reads it.
+        """
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: object) -> Self: ...
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -1047,5 +1097,5 @@ def check_limiter(
 def _restore_status(raw: str, operation: Operation, request_id: str, outcome: str) -> Status:
     """What a pickled Status becomes again."""
 
-def _restore_metrics(raw: str) -> Metrics:
+def _restore_metrics(raw: str, operation: Operation) -> Metrics:
     """What pickled Metrics become again."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import builtins
 
-from ._native import Status
+from ._native import KINDS
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # The module typing takes longer to import than all of this package.
 if TYPE_CHECKING:
     from typing import Any, Literal
+
+    from ._native import Status
 
 __all__ = [
     "ActivityStatusError",
@@ -51,12 +53,14 @@ class ActivityStatusError(Exception):
     """The vendor's ``ExceptionType``, such as ``MXInvalidAccessKeyException``."""
     vendor_message: str | None
     """The vendor's ``ExceptionMessage``, with our keys masked."""
+    vendor_body: str | None
+    """The beginning of the answer that told of it, its white space folded and our keys masked."""
     request_id: str | None
     """The job that was asked about."""
     operation: str | None
     """The name of the operation, such as ``activity.create``, if one was begun."""
     attempts: int
-    """How many HTTP calls were tried; 0 if nothing was sent."""
+    """How many HTTP calls were tried; of a job that was waited for, how often it was asked about. 0 if nothing was sent."""
     last_status: Status | None
     """The last thing the vendor said of the job, if a wait ended before its outcome."""
 
@@ -68,6 +72,7 @@ class ActivityStatusError(Exception):
         http_status: int | None = None,
         vendor_type: str | None = None,
         vendor_message: str | None = None,
+        vendor_body: str | None = None,
         request_id: str | None = None,
         operation: str | None = None,
         attempts: int = 0,
@@ -79,10 +84,21 @@ class ActivityStatusError(Exception):
         self.http_status = http_status
         self.vendor_type = vendor_type
         self.vendor_message = vendor_message
+        self.vendor_body = vendor_body
         self.request_id = request_id
         self.operation = operation
         self.attempts = attempts
         self.last_status = last_status
+
+    @property
+    def retryable(self) -> bool:
+        """May the same call be made again with no harm? That is when ``resend`` is ``safe``."""
+        return self.resend == "safe"
+
+    @property
+    def hint(self) -> str:
+        """What to do next, in one sentence: the end of the message, or all of it where it says nothing else."""
+        return KINDS.get(self.kind) or self.message
 
     def to_dict(self) -> dict[str, Any]:
         """The error as the object that the command line prints with ``--json``."""
@@ -210,6 +226,11 @@ class JobFailedError(ActivityStatusError):
             last_status=status,
         )
         self.status = status
+
+    @property
+    def hint(self) -> str:
+        """What to do next, in one sentence."""
+        return "Look at the reason in the vendor's words, correct what it names, and submit it anew"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.status,), self.__dict__

@@ -1,6 +1,4 @@
 use activity_status::plugin::Event;
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::account;
 use crate::args::MetricsArgs;
@@ -29,24 +27,7 @@ pub(crate) fn metrics(args: &MetricsArgs, shell: &mut Shell<'_>) -> Result<u8, P
         None => return Err(left.problem()),
     };
     if args.account.json {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            operation: &'a str,
-            pending: Option<u64>,
-            max_delay_seconds: Option<f64>,
-            rate_per_minute: Option<f64>,
-            raw: &'a RawValue,
-        }
-        // Line breaks are possible between the parts of JSON alone, where spaces do as well.
-        let raw = metrics.raw().replace(['\r', '\n'], " ");
-        let line = Line {
-            operation: operation.name(),
-            pending: metrics.pending(),
-            max_delay_seconds: metrics.max_delay().map(|delay| delay.as_secs_f64()),
-            rate_per_minute: metrics.rate_per_minute(),
-            raw: serde_json::from_str(&raw).expect("it was read as JSON once"),
-        };
-        shell.line(&serde_json::to_string(&line).expect("texts and numbers always serialise"))?;
+        shell.line(&metrics.to_json(operation.name()))?;
     } else {
         let unknown = || "not said".to_owned();
         let pending = metrics.pending().map_or_else(unknown, |count| count.to_string());
