@@ -89,6 +89,9 @@ fn each_bad_answer_is_the_error_that_it_is() {
             (submitted, Resend::MayDuplicate),
             "{name}, submitted: {error}"
         );
+        assert_eq!(error.lost().is_some(), submitted == InDoubt, "{name}: {:?}", error.lost());
+        let came = matches!(name, "half an answer" | "12 MB" | "a silent body").then_some(200);
+        assert_eq!(error.lost().and_then(|lost| lost.head), came, "{name}");
         let posts = server.requests().iter().filter(|request| request.starts_with(b"POST")).count();
         assert_eq!(posts, 1, "{name}: a submit that may have arrived goes out once");
     }

@@ -259,6 +259,20 @@ fn a_place_at_the_limiter_is_given_up_when_nobody_wants_it() {
 }
 
 #[test]
+fn a_limiter_that_cannot_tell_is_not_told_either_that_nobody_waits() {
+    let (clock, limiter) = (VirtualClock::new(), Moody::default());
+    let client = client(clock.clone(), 5).limiter(limiter.clone()).build().unwrap();
+    let mut tracker = client.tracker(&WaitOptions::new());
+    tracker.add(job("1"));
+    let Step::Sleep(pause) = tracker.step() else { panic!("it was told to wait") };
+    clock.sleep(pause).unwrap();
+    limiter.broken.store(1, Ordering::SeqCst);
+    assert!(matches!(tracker.step(), Step::Ended(..)));
+    drop(tracker);
+    assert_eq!(limiter.left.load(Ordering::SeqCst), 0);
+}
+
+#[test]
 fn an_answer_wakes_whoever_waits() {
     /// Lets the answer go as soon as somebody is parked.
     struct Parking(mpsc::SyncSender<()>);

@@ -1,10 +1,11 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::wire::shortened;
-use crate::{JobStatus, Operation, RequestId};
+use crate::wire::{date, shortened};
+use crate::{JobStatus, Lost, Operation, RequestId};
 
 /// A call that brought no answer to your question.
 ///
@@ -34,6 +35,8 @@ struct Inner {
     http_status: Option<u16>,
     vendor: Option<VendorError>,
     attempts: u32,
+    elapsed: Option<Duration>,
+    lost: Option<Lost>,
     last_status: Option<JobStatus>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -77,6 +80,17 @@ impl Error {
     /// How many HTTP calls were tried; 0 if nothing was sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
+    }
+
+    /// How long the whole call took, with its waits and attempts; of a job that was followed, how long it was. `None` if nothing was begun.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.elapsed
+    }
+
+    /// How the call went, if it got no whole answer. Of one that may [duplicate](Resend::MayDuplicate), the attempt that is in doubt: the last of
+    /// them, whatever came of others.
+    pub fn lost(&self) -> Option<&Lost> {
+        self.0.lost.as_ref()
     }
 
     /// The last thing the vendor said of the job, if a [`wait`](crate::Client::wait) ended before its outcome.
@@ -123,6 +137,8 @@ impl Error {
             http_status: None,
             vendor: None,
             attempts: 0,
+            elapsed: None,
+            lost: None,
             last_status: None,
             source: None,
         }))
@@ -154,6 +170,16 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        self.0.elapsed = Some(elapsed);
+        self
+    }
+
+    pub(crate) fn with_lost(mut self, lost: Option<Lost>) -> Self {
+        self.0.lost = lost;
+        self
+    }
+
     pub(crate) fn with_resend(mut self, resend: Resend) -> Self {
         self.0.resend = resend;
         self
@@ -162,7 +188,8 @@ impl Error {
     /// The same said once more, of another job.
     pub(crate) fn copy(&self) -> Self {
         let copy = Error::new(self.kind(), self.resend(), self.message());
-        Error(Box::new(Inner { http_status: self.0.http_status, vendor: self.0.vendor.clone(), ..*copy.0 }))
+        let (http_status, vendor, lost) = (self.0.http_status, self.0.vendor.clone(), self.0.lost);
+        Error(Box::new(Inner { http_status, vendor, lost, ..*copy.0 }))
     }
 
     /// Says which call this was about.
@@ -193,7 +220,11 @@ impl Inner {
             n => Some(format!("{n} attempts")),
         };
         let request = self.request_id.as_ref().map(|id| format!("request {id}"));
-        let context: Vec<String> = [self.operation.clone(), request, tries].into_iter().flatten().collect();
+        let lost = self.lost.filter(|_| self.kind == ErrorKind::InDoubt);
+        let sent = lost.map(|lost| format!("sent at {} UTC", date(lost.sent_at)));
+        let head = lost.and_then(|lost| lost.head).map(|status| format!("its answer began with {status}"));
+        let context: Vec<String> =
+            [self.operation.clone(), request, sent, head, tries].into_iter().flatten().collect();
         if !context.is_empty() {
             text.push_str(&format!(" ({})", context.join(", ")));
         }

@@ -37,6 +37,7 @@ pub(crate) struct Open {
     pub(crate) lane: usize,
     pub(crate) id: RequestId,
     pub(crate) submitted_at: Option<Duration>,
+    pub(crate) added_at: Duration,
     /// Differs for each job that was ever added, whatever keys the schedule gives.
     pub(crate) number: u64,
     pub(crate) in_flight: bool,
@@ -59,7 +60,7 @@ impl Followed {
     }
 
     /// Follows one more job by this key; `false` if another one has the key or the name.
-    pub(crate) fn add(&mut self, key: JobKey, lane: usize, job: &Job) -> bool {
+    pub(crate) fn add(&mut self, key: JobKey, lane: usize, job: &Job, now: Duration) -> bool {
         let Entry::Vacant(name) = self.keys.entry((lane, job.id.clone())) else { return false };
         let Vacant(place) = self.open.entry(key) else { return false };
         name.insert(key);
@@ -68,6 +69,7 @@ impl Followed {
             lane,
             id: job.id.clone(),
             submitted_at: job.submitted_at,
+            added_at: now,
             number: self.added,
             in_flight: false,
             looks: 0,

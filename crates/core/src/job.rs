@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::{self, StatusFields};
-use crate::{Error, ErrorKind, Operation, Resend};
+use crate::{Error, ErrorKind, Http, Operation, Resend};
 
 /// The name of a job, given by the vendor when it was submitted.
 ///
@@ -122,13 +122,14 @@ impl Job {
 /// assert_eq!(status.reason(), "MXInvalidActivityEventException");
 /// # Ok::<(), activity_status::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct JobStatus {
     request_id: RequestId,
     state: JobState,
     outcome: Outcome,
     fields: Box<StatusFields>,
     raw: Box<str>,
+    http: Option<Box<Http>>,
 }
 
 impl JobStatus {
@@ -159,6 +160,7 @@ impl JobStatus {
             outcome: Outcome::Pending,
             fields: Box::new(fields),
             raw: json.into(),
+            http: None,
         };
         status.outcome = documented_outcome(&status);
         Ok(status)
@@ -166,6 +168,11 @@ impl JobStatus {
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
+        self
+    }
+
+    pub(crate) fn with_http(mut self, http: Http) -> Self {
+        self.http = Some(Box::new(http));
         self
     }
 
@@ -234,7 +241,22 @@ impl JobStatus {
     pub fn extra(&self) -> String {
         wire::unnamed_fields(&self.raw)
     }
+
+    /// How the answer came; `None` for one that was kept and read once more.
+    pub fn http(&self) -> Option<&Http> {
+        self.http.as_deref()
+    }
 }
+
+/// The same was said of the same job, and means the same; how it came makes no difference.
+impl PartialEq for JobStatus {
+    fn eq(&self, other: &Self) -> bool {
+        // All else was read from the text.
+        (&self.request_id, self.outcome, &self.raw) == (&other.request_id, other.outcome, &other.raw)
+    }
+}
+
+impl Eq for JobStatus {}
 
 impl fmt::Debug for JobStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -349,12 +371,13 @@ pub fn documented_outcome(status: &JobStatus) -> Outcome {
 }
 
 /// How long the vendor's queue is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct QueueMetrics {
     pending: Option<u64>,
     max_delay: Option<Duration>,
     rate_per_minute: Option<f64>,
     raw: Box<str>,
+    http: Option<Box<Http>>,
 }
 
 impl QueueMetrics {
@@ -374,7 +397,13 @@ impl QueueMetrics {
             max_delay: metrics.delay_seconds.and_then(delay),
             rate_per_minute: metrics.rate_per_minute,
             raw: json.into(),
+            http: None,
         })
+    }
+
+    pub(crate) fn with_http(mut self, http: Http) -> Self {
+        self.http = Some(Box::new(http));
+        self
     }
 
     /// About how many jobs are queued (`PendingMessages`).
@@ -395,6 +424,18 @@ impl QueueMetrics {
     /// The whole answer, as it came.
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+
+    /// How the answer came; `None` for one that was kept and read once more.
+    pub fn http(&self) -> Option<&Http> {
+        self.http.as_deref()
+    }
+}
+
+/// The same was said; how it came makes no difference.
+impl PartialEq for QueueMetrics {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use crate::pipeline::{Call, Pipeline, headers};
+use crate::exchange::Attempt;
+use crate::pipeline::{Call, Pipeline, headers, read_metrics};
 use crate::plugin::{
     CallClass, Delivery, Event, Failure, Head, Header, JobKey, Method, Permit, Response, TransportError,
 };
-use crate::{Canceller, Credentials, Error, JobStatus, Operation, QueueMetrics, RequestId};
+use crate::{Canceller, Credentials, Error, Http, JobStatus, Operation, QueueMetrics, RequestId};
 
 /// One question that a [`Tracker`](crate::Tracker) wants asked, with leave of the limiter to ask it now.
 ///
@@ -24,8 +25,8 @@ pub struct Look {
     keys: Arc<Credentials>,
     canceller: Option<Canceller>,
     permit: Option<Permit>,
-    /// When it was sent, as far as is known.
-    at: Duration,
+    /// It was sent when it was made, or later, as far as is known.
+    attempt: Attempt,
     deadline: Duration,
     /// Taken by whoever answers.
     answers: Option<Sender<Answer>>,
@@ -66,16 +67,17 @@ impl Look {
         id: Option<RequestId>,
         keys: Arc<Credentials>,
         canceller: Option<Canceller>,
-        attempt: u32,
+        attempt: Attempt,
         permit: Permit,
         deadline: Duration,
         answers: Sender<Answer>,
     ) -> Self {
-        let at = pipeline.clock.now();
+        let attempt = Attempt { at: pipeline.clock.now(), ..attempt };
         let (permit, answers) = (Some(permit), Some(answers));
-        let look = Look { pipeline, about, operation, id, keys, canceller, permit, at, deadline, answers };
+        let look =
+            Look { pipeline, about, operation, id, keys, canceller, permit, attempt, deadline, answers };
         let (operation, request_id, class) = (look.operation.name(), look.id.as_ref(), look.about.class());
-        look.pipeline.observe(&Event::Sending { operation, request_id, class, attempt });
+        look.pipeline.observe(&Event::Sending { operation, request_id, class, attempt: attempt.number });
         look
     }
 
@@ -86,13 +88,13 @@ impl Look {
 
     /// Asks by the client's own transport, and tells the tracker. Blocks until there is an answer, or the call's time is over.
     pub fn send(mut self) {
-        self.at = self.pipeline.clock.now();
+        self.attempt.at = self.pipeline.clock.now();
         // Without its permit it was begun in another way already.
         if self.permit.is_some() {
             let permit = self.permit.take();
-            let sent = self.pipeline.sent(permit, self.at, &self.keys, None);
+            let sent = self.pipeline.sent(permit, self.attempt, &self.keys, None);
             let call = self.call();
-            let read = |json: &str| self.read(json);
+            let read = |json: &str, http: Http| self.read(json, http);
             let result = self.pipeline.transmit(&call, sent, self.deadline, self.canceller.as_ref(), &read);
             drop(call);
             self.tell(result);
@@ -116,8 +118,9 @@ impl Look {
 
     /// The head of the answer has just arrived at a client of your own. Optional: the quota's slot is free the sooner for it.
     pub fn head_arrived(&mut self, head: &Head) {
+        self.attempt.head = Some(head.status);
         let permit = self.permit.take();
-        self.pipeline.sent(permit, self.at, &self.keys, None).head(head, true);
+        self.pipeline.sent(permit, self.attempt, &self.keys, None).head(head, true);
     }
 
     /// The whole answer has arrived at a client of your own, whatever its status.
@@ -133,11 +136,11 @@ impl Look {
 
     fn received(&mut self, result: Result<Response, TransportError>) {
         let permit = self.permit.take();
-        let sent = self.pipeline.sent(permit, self.at, &self.keys, None);
+        let sent = self.pipeline.sent(permit, self.attempt, &self.keys, None);
         let call = self.call();
         // Nobody knows if that client had to connect first.
         let new_connection = true;
-        let read = |json: &str| self.read(json);
+        let read = |json: &str, http: Http| self.read(json, http);
         let result = self.pipeline.received(&call, sent, result, new_connection, &read);
         drop(call);
         self.tell(result);
@@ -150,10 +153,10 @@ impl Look {
         }
     }
 
-    fn read(&self, json: &str) -> Result<Reply, String> {
+    fn read(&self, json: &str, http: Http) -> Result<Reply, String> {
         match &self.id {
-            Some(id) => self.pipeline.read_status(&self.operation, id, json).map(Reply::Status),
-            None => QueueMetrics::read(json).map(Reply::Metrics),
+            Some(id) => self.pipeline.read_status(&self.operation, id, json, http).map(Reply::Status),
+            None => read_metrics(json, http).map(Reply::Metrics),
         }
     }
 
@@ -161,7 +164,7 @@ impl Look {
         if let Some(answers) = self.answers.take() {
             let answered_at = self.pipeline.clock.now();
             // The tracker may be gone; what became of the permit was told to the limiter.
-            let _ = answers.send(Answer { about: self.about, sent_at: self.at, answered_at, result });
+            let _ = answers.send(Answer { about: self.about, sent_at: self.attempt.at, answered_at, result });
         }
     }
 }

@@ -10,15 +10,16 @@ use zeroize::Zeroizing;
 use crate::builtin::Quota;
 use crate::cancel::Bounds;
 use crate::credentials::{KeyPlacement, mask};
+use crate::exchange::Attempt;
 use crate::plugin::{
     Acquired, CallClass, Clock, CredentialsProvider, Delivery, Event, Failure, Head, Header, Limiter,
     LimiterError, Method, Observer, Permit, Request, Response, Settlement, Snapshot, Transport,
     TransportError,
 };
-use crate::retry::resend;
+use crate::retry::{Tried, resend};
 use crate::wire::{self, QUERY};
 use crate::{
-    Canceller, Credentials, Endpoint, Error, ErrorKind, JobStatus, Operation, Outcome, QueueMetrics,
+    Canceller, Credentials, Endpoint, Error, ErrorKind, Http, JobStatus, Operation, Outcome, QueueMetrics,
     RequestId, Resend, RetryPolicy, Submission, VendorError,
 };
 
@@ -45,7 +46,8 @@ impl Pipeline {
         bounds: &Bounds,
     ) -> Result<RequestId, Error> {
         let call = |keys| self.submit_call(operation, submission, keys);
-        self.exchange(call, bounds, wire::read_submitted).map_err(|error| error.about(operation, None))
+        self.exchange(call, bounds, |json, _| wire::read_submitted(json))
+            .map_err(|error| error.about(operation, None))
     }
 
     pub(crate) fn status(
@@ -55,13 +57,13 @@ impl Pipeline {
         bounds: &Bounds,
     ) -> Result<JobStatus, Error> {
         let call = |keys| Ok(self.status_call(operation, id, keys));
-        self.exchange(call, bounds, |json| self.read_status(operation, id, json))
+        self.exchange(call, bounds, |json, http| self.read_status(operation, id, json, http))
             .map_err(|error| error.about(operation, Some(id)))
     }
 
     pub(crate) fn metrics(&self, operation: &Operation, bounds: &Bounds) -> Result<QueueMetrics, Error> {
         let call = |keys| Ok(self.metrics_call(operation, keys));
-        self.exchange(call, bounds, QueueMetrics::read).map_err(|error| error.about(operation, None))
+        self.exchange(call, bounds, read_metrics).map_err(|error| error.about(operation, None))
     }
 
     pub(crate) fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
@@ -97,8 +99,9 @@ impl Pipeline {
         operation: &Operation,
         id: &RequestId,
         json: &str,
+        http: Http,
     ) -> Result<JobStatus, String> {
-        let status = JobStatus::read(json, Some(id))?;
+        let status = JobStatus::read(json, Some(id))?.with_http(http);
         let status = match &self.outcome_rule {
             Some(rule) => {
                 let outcome = rule(&status);
@@ -110,21 +113,35 @@ impl Pipeline {
         Ok(status)
     }
 
-    /// The pipeline, in the order that is correct: every attempt takes a permit, so that a retry cannot go over the
-    /// quota; the transport settles it when the answer's head comes; what the reply means decides whether there is
-    /// another attempt.
+    /// One call with all its attempts.
     fn exchange<'a, T>(
         &self,
         call: impl Fn(Arc<Credentials>) -> Result<Call<'a>, Error>,
         bounds: &Bounds,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let deadline = self.clock.now().saturating_add(bounds.deadline);
-        let (make, mut call) = (&call, call(self.keys()?)?);
+        let began = self.clock.now();
+        let first = call(self.keys()?)?;
+        self.attempts(first, call, began.saturating_add(bounds.deadline), bounds, read)
+            .map_err(|error| error.with_elapsed(self.clock.now().saturating_sub(began)))
+    }
+
+    /// The pipeline, in the order that is correct: every attempt takes a permit, so that a retry cannot go over the
+    /// quota; the transport settles it when the answer's head comes; what the reply means decides whether there is
+    /// another attempt.
+    fn attempts<'a, T>(
+        &self,
+        mut call: Call<'a>,
+        make: impl Fn(Arc<Credentials>) -> Result<Call<'a>, Error>,
+        deadline: Duration,
+        bounds: &Bounds,
+        read: impl Fn(&str, Http) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let (mut tried, mut renewed) = (Tried::default(), false);
         loop {
-            let permit = self.permit(&call, deadline, bounds).map_err(|error| tried.cut_short(error))?;
-            let error = match self.attempt(&call, permit, deadline, bounds, tried.count() + 1, &read) {
+            let permit = self.permit(&call, deadline, bounds, &mut tried.waited);
+            let permit = permit.map_err(|error| tried.cut_short(error))?;
+            let error = match self.attempt(&call, permit, deadline, bounds, tried.next(), &read) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -132,7 +149,7 @@ impl Pipeline {
             let pause = match are_others(&error) && !renewed {
                 true => {
                     renewed = true;
-                    call = self.keys().and_then(make).map_err(|error| tried.failed(error))?;
+                    call = self.keys().and_then(&make).map_err(|error| tried.failed(error))?;
                     Duration::ZERO
                 }
                 false => {
@@ -155,10 +172,16 @@ impl Pipeline {
         }
     }
 
-    /// Waits for leave to send one call, and gives the place up that it has waited in if none comes.
-    fn permit(&self, call: &Call<'_>, deadline: Duration, bounds: &Bounds) -> Result<Permit, Error> {
+    /// Waits for leave to send one call, and gives the place up that it has waited in if none comes. The time is added to `waited`.
+    fn permit(
+        &self,
+        call: &Call<'_>,
+        deadline: Duration,
+        bounds: &Bounds,
+        waited: &mut Duration,
+    ) -> Result<Permit, Error> {
         let mut waits = false;
-        let permit = self.wait_for_permit(call, deadline, bounds, &mut waits);
+        let permit = self.wait_for_permit(call, deadline, bounds, &mut waits, waited);
         // A limiter that cannot tell cannot hear either; the place is lost by not coming.
         if waits && permit.as_ref().is_err_and(|error| error.kind() != ErrorKind::Limiter) {
             self.limiter.leave();
@@ -172,6 +195,7 @@ impl Pipeline {
         deadline: Duration,
         bounds: &Bounds,
         waits: &mut bool,
+        waited: &mut Duration,
     ) -> Result<Permit, Error> {
         loop {
             let late = || {
@@ -189,13 +213,14 @@ impl Pipeline {
                 Ok(Acquired::Granted(permit)) => return Ok(permit),
                 Ok(Acquired::RetryAfter(wait)) => {
                     *waits = true;
-                    let wait = wait.max(Duration::from_millis(1));
-                    if self.clock.now().saturating_add(wait) >= deadline {
+                    let (now, wait) = (self.clock.now(), wait.max(Duration::from_millis(1)));
+                    if now.saturating_add(wait) >= deadline {
                         return Err(late());
                     }
                     let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
                     self.observe(&Event::WaitingForPermit { operation, request_id, class, wait });
                     bounds.sleep(&*self.clock, wait)?;
+                    *waited += self.clock.now().saturating_sub(now);
                 }
                 Err(trouble) => return Err(no_leave(trouble, Some(&call.keys), call.path_tail)),
             }
@@ -209,12 +234,13 @@ impl Pipeline {
         permit: Permit,
         deadline: Duration,
         bounds: &Bounds,
-        attempt: u32,
-        read: &impl Fn(&str) -> Result<T, String>,
+        attempt: Attempt,
+        read: &impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
         let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
-        self.observe(&Event::Sending { operation, request_id, class, attempt });
-        let sent = self.sent(Some(permit), self.clock.now(), &call.keys, call.path_tail);
+        self.observe(&Event::Sending { operation, request_id, class, attempt: attempt.number });
+        let attempt = Attempt { at: self.clock.now(), ..attempt };
+        let sent = self.sent(Some(permit), attempt, &call.keys, call.path_tail);
         self.transmit(call, sent, deadline, bounds.canceller.as_ref(), read)
     }
 
@@ -225,7 +251,7 @@ impl Pipeline {
         mut sent: Sent<'_>,
         deadline: Duration,
         canceller: Option<&Canceller>,
-        read: &impl Fn(&str) -> Result<T, String>,
+        read: &impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
         let headers = headers(call.method, &call.keys);
         let never = AtomicBool::new(false);
@@ -234,7 +260,7 @@ impl Pipeline {
             url: &call.url,
             headers: &headers,
             body: call.body,
-            time_left: deadline.saturating_sub(sent.at),
+            time_left: deadline.saturating_sub(sent.attempt.at),
             new_connection: &AtomicBool::new(false),
             cancelled: canceller.map_or(&never, Canceller::flag),
         };
@@ -244,15 +270,15 @@ impl Pipeline {
         self.received(call, sent, result, new_connection, read)
     }
 
-    /// A call that has its permit, on its way since `at`.
+    /// A call that has its permit, on its way.
     pub(crate) fn sent<'a>(
         &'a self,
         permit: Option<Permit>,
-        at: Duration,
+        attempt: Attempt,
         keys: &'a Credentials,
         path_tail: Option<&'a str>,
     ) -> Sent<'a> {
-        Sent { pipeline: self, permit, at, keys, path_tail }
+        Sent { pipeline: self, permit, attempt, keys, path_tail }
     }
 
     /// What came back from a call: an answer of whatever kind, or none.
@@ -262,36 +288,39 @@ impl Pipeline {
         mut sent: Sent<'_>,
         result: Result<Response, TransportError>,
         new_connection: bool,
-        read: &impl Fn(&str) -> Result<T, String>,
+        read: &impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
         match &result {
             Ok(response) => sent.head(&response.head, new_connection),
             Err(TransportError { delivery: Delivery::NotSent, .. }) => sent.settle(Settlement::NotSent),
             Err(_) => sent.settle(Settlement::InDoubt),
         }
-        let response = result.map_err(|error| no_answer(call, error))?;
+        let Response { head, body } = result.map_err(|error| {
+            let lost = sent.attempt.lost(&error, &*self.clock);
+            no_answer(call, error).with_lost(Some(lost))
+        })?;
         let (operation, request_id, class) = (call.operation.name(), call.id, call.class);
-        let http_status = response.head.status;
-        let elapsed = self.clock.now().saturating_sub(sent.at);
+        let http_status = head.status;
+        let elapsed = self.clock.now().saturating_sub(sent.attempt.at);
         self.observe(&Event::Answered { operation, request_id, class, http_status, elapsed });
         if http_status == 429 {
             self.observe(&Event::Refused { operation, request_id, class });
         }
-        self.meaning(call, &response, read)
+        self.meaning(call, sent.attempt.answered(head, elapsed), &body, read)
     }
 
     /// What an answer means: the thing asked for, or which error.
     fn meaning<T>(
         &self,
         call: &Call<'_>,
-        response: &Response,
-        read: &impl Fn(&str) -> Result<T, String>,
+        http: Http,
+        body: &[u8],
+        read: &impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
-        let text = wire::utf8(&response.body);
-        let vendor = || vendor_error(call, &response.body);
-        let status = response.head.status;
+        let vendor = || vendor_error(call, body);
+        let status = http.status;
         let (kind, message) = match status {
-            200..=299 => match text.clone().and_then(read) {
+            200..=299 => match wire::utf8(body).and_then(|text| read(text, http)) {
                 Ok(answer) => return Ok(answer),
                 Err(_) if vendor().is_some_and(|said| said.is_named()) => {
                     (ErrorKind::BadRequest, format!("the vendor answered {status} with an error"))
@@ -472,6 +501,11 @@ fn no_answer(call: &Call<'_>, error: TransportError) -> Error {
     Error::new(kind, advice, call.masked(&error.message)).with_source(error.source)
 }
 
+/// Reads the answer to a metrics call.
+pub(crate) fn read_metrics(json: &str, http: Http) -> Result<QueueMetrics, String> {
+    Ok(QueueMetrics::read(json)?.with_http(http))
+}
+
 /// The limiter cannot tell: nothing was sent.
 pub(crate) fn no_leave(trouble: LimiterError, keys: Option<&Credentials>, path_tail: Option<&str>) -> Error {
     let secrets = keys.into_iter().flat_map(Credentials::secrets).chain(path_tail);
@@ -479,49 +513,11 @@ pub(crate) fn no_leave(trouble: LimiterError, keys: Option<&Credentials>, path_t
     Error::new(ErrorKind::Limiter, Resend::Safe, message).with_source(trouble.source)
 }
 
-/// The attempts of one call so far.
-#[derive(Default)]
-struct Tried {
-    failures: u32,
-    refusals: u32,
-    in_doubt: bool,
-    last: Option<Error>,
-}
-
-impl Tried {
-    fn count(&self) -> u32 {
-        self.failures + self.refusals
-    }
-
-    fn add(&mut self, error: &Error) {
-        match error.kind() {
-            ErrorKind::Refused => self.refusals += 1,
-            _ => self.failures += 1,
-        }
-        self.in_doubt |= error.resend() == Resend::MayDuplicate;
-    }
-
-    /// The error to report when the last attempt ended with `error`. What was in doubt once stays so.
-    fn failed(&self, error: Error) -> Error {
-        let error = error.with_attempts(self.count());
-        if self.in_doubt { error.with_resend(Resend::MayDuplicate) } else { error }
-    }
-
-    /// The error to report when `error` kept a further attempt from being made. The failure before it says more than a
-    /// deadline, and a doubt more than anything.
-    fn cut_short(&mut self, error: Error) -> Error {
-        match self.last.take() {
-            Some(last) if self.in_doubt || error.kind() == ErrorKind::Deadline => self.failed(last),
-            _ => self.failed(error),
-        }
-    }
-}
-
 /// A call on its way. Its permit is settled once, whatever happens: even if a plugin panics.
 pub(crate) struct Sent<'a> {
     pipeline: &'a Pipeline,
     permit: Option<Permit>,
-    at: Duration,
+    attempt: Attempt,
     keys: &'a Credentials,
     path_tail: Option<&'a str>,
 }
@@ -529,6 +525,7 @@ pub(crate) struct Sent<'a> {
 impl Sent<'_> {
     /// The head of the answer has just arrived.
     pub(crate) fn head(&mut self, head: &Head, new_connection: bool) {
+        self.attempt.head = Some(head.status);
         self.settle(settlement(head, new_connection));
     }
 

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use crate::exchange::Attempt;
 use crate::plugin::Delivery;
-use crate::{Error, ErrorKind, Resend};
+use crate::{Error, ErrorKind, Lost, Resend};
 
 /// When a call that failed is tried again, and after how long.
 ///
@@ -119,6 +120,59 @@ pub fn resend(kind: ErrorKind, delivery: Delivery, repeatable: bool) -> Resend {
         (ErrorKind::Refused, _) | (_, Delivery::NotSent | Delivery::Partly) => Resend::Safe,
         _ if repeatable => Resend::Safe,
         _ => Resend::MayDuplicate,
+    }
+}
+
+/// The attempts of one call so far.
+#[derive(Default)]
+pub(crate) struct Tried {
+    pub(crate) failures: u32,
+    pub(crate) refusals: u32,
+    /// How long the call has waited for the quota.
+    pub(crate) waited: Duration,
+    in_doubt: bool,
+    /// The last of those in doubt whose answer was lost.
+    lost: Option<Lost>,
+    pub(crate) last: Option<Error>,
+}
+
+impl Tried {
+    fn count(&self) -> u32 {
+        self.failures + self.refusals
+    }
+
+    /// The attempt to be made now.
+    pub(crate) fn next(&self) -> Attempt {
+        Attempt::new(self.count() + 1, self.waited)
+    }
+
+    pub(crate) fn add(&mut self, error: &Error) {
+        match error.kind() {
+            ErrorKind::Refused => self.refusals += 1,
+            _ => self.failures += 1,
+        }
+        if error.resend() == Resend::MayDuplicate {
+            self.in_doubt = true;
+            self.lost = error.lost().copied().or(self.lost);
+        }
+    }
+
+    /// The error to report when the last attempt ended with `error`. What was in doubt once stays so, and is told of before all else that was lost.
+    pub(crate) fn failed(&self, error: Error) -> Error {
+        let error = error.with_attempts(self.count());
+        match self.in_doubt {
+            true => error.with_resend(Resend::MayDuplicate).with_lost(self.lost),
+            false => error,
+        }
+    }
+
+    /// The error to report when `error` kept a further attempt from being made. The failure before it says more than a
+    /// deadline, and a doubt more than anything.
+    pub(crate) fn cut_short(&mut self, error: Error) -> Error {
+        match self.last.take() {
+            Some(last) if self.in_doubt || error.kind() == ErrorKind::Deadline => self.failed(last),
+            _ => self.failed(error),
+        }
     }
 }
 

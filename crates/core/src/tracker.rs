@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use crate::cancel::{Bounds, interrupted};
+use crate::exchange::Attempt;
 use crate::followed::{Followed, Metrics, Open};
 use crate::look::{About, Answer, Look, Reply};
 use crate::pipeline::{Pipeline, no_leave, salt};
@@ -83,8 +84,8 @@ pub enum Step {
 /// How it stands with the limiter.
 #[derive(Default)]
 struct Leave {
-    /// It keeps a place for us.
-    waits: bool,
+    /// It keeps a place for us, since then.
+    waits: Option<Duration>,
     /// It has given leave at least once.
     granted: bool,
     /// It is not asked before this moment.
@@ -138,7 +139,7 @@ impl Tracker {
         let submitted_at = job.submitted_at.and_then(|at| now.checked_sub(wall.saturating_sub(at)));
         let key = self.schedule.add(schedule_lane(lane), submitted_at);
         self.tally.total += 1;
-        if !self.jobs.add(key, lane, &job) {
+        if !self.jobs.add(key, lane, &job, now) {
             let error =
                 Error::config("the schedule gave one key to two jobs").about(&job.operation, Some(&job.id));
             self.ended.push_back((job, Err(error)));
@@ -308,13 +309,14 @@ impl Tracker {
             Err(error) => return self.away(&about, error, now),
         };
         let acquired = self.pipeline.limiter.try_acquire(class, &*self.pipeline.clock);
-        self.limiter.waits = matches!(acquired, Ok(Acquired::RetryAfter(_)));
         match acquired {
             Ok(Acquired::Granted(permit)) => {
                 (self.limiter.granted, self.limiter.away) = (true, None);
-                Step::Look(self.look(about, keys, permit, now))
+                let since = self.limiter.waits.take().unwrap_or(now);
+                Step::Look(self.look(about, keys, permit, now, now.saturating_sub(since)))
             }
             Ok(Acquired::RetryAfter(wait)) => {
+                self.limiter.waits.get_or_insert(now);
                 // Who is best asked may be another one then.
                 self.put_back(&about, now);
                 let wait = wait.max(Duration::from_millis(1));
@@ -324,7 +326,10 @@ impl Tracker {
                 self.pipeline.observe(&Event::WaitingForPermit { operation, request_id, class, wait });
                 self.sleep(now, wait)
             }
-            Err(trouble) => self.away(&about, no_leave(trouble, Some(&keys), None), now),
+            Err(trouble) => {
+                self.limiter.waits = None;
+                self.away(&about, no_leave(trouble, Some(&keys), None), now)
+            }
         }
     }
 
@@ -345,8 +350,15 @@ impl Tracker {
         }
     }
 
-    fn look(&mut self, about: About, keys: Arc<Credentials>, permit: Permit, now: Duration) -> Look {
-        let (operation, id, attempt) = match &about {
+    fn look(
+        &mut self,
+        about: About,
+        keys: Arc<Credentials>,
+        permit: Permit,
+        now: Duration,
+        waited: Duration,
+    ) -> Look {
+        let (operation, id, number) = match &about {
             About::Job { key, .. } => {
                 let open = self.jobs.open.get_mut(key).expect("only open jobs are asked about");
                 (open.in_flight, open.asked_at) = (true, now);
@@ -361,6 +373,7 @@ impl Tracker {
         self.in_flight += 1;
         self.trouble.asked(now);
         let deadline = now.saturating_add(self.bounds.deadline).min(self.deadline());
+        let attempt = Attempt::new(number, waited);
         let (canceller, answers) = (self.bounds.canceller.clone(), self.answers.0.clone());
         let pipeline = self.pipeline.clone();
         Look::new(pipeline, about, operation, id, keys, canceller, attempt, permit, deadline, answers)
@@ -472,6 +485,7 @@ impl Tracker {
         let job = self.jobs.job(&open);
         let outcome = outcome.map_err(|error| {
             error
+                .with_elapsed(self.pipeline.clock.now().saturating_sub(open.added_at))
                 .about(&job.operation, Some(&job.id))
                 .with_attempts(open.looks)
                 .with_last_status(open.last.map(|status| *status))
@@ -504,7 +518,7 @@ impl Tracker {
 
     /// Gives up the place that the limiter keeps.
     pub(crate) fn leave(&mut self) {
-        if std::mem::take(&mut self.limiter.waits) {
+        if self.limiter.waits.take().is_some() {
             self.pipeline.limiter.leave();
         }
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::de::value::MapAccessDeserializer;
@@ -325,6 +326,22 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// A moment, as time since the Unix epoch, in the vendor's own form of a date in UTC.
+pub(crate) fn date(since_epoch: Duration) -> String {
+    let (days, time) = (since_epoch.as_secs() / 86_400, since_epoch.as_secs() % 86_400);
+    // Years begin in March here, so that a leap day is a year's last; all days before that of year 0 are added. (Howard Hinnant's
+    // `civil_from_days`.)
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (year, hour, minute, second) = (era * 400 + year + next, time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
 /// At most `limit` characters of `text`.
 pub(crate) fn shortened(text: &str, limit: usize) -> &str {
     text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
@@ -349,6 +366,24 @@ mod tests {
         assert_eq!(unnamed_fields(&more), r#"{"A":[1e400, "x"],"Z":1}"#);
         let both = more.replace("\"TaskType\"", r#""\u005a":null,"status":"x","TaskType""#);
         assert_eq!(unnamed_fields(&both), r#"{"A":[1e400, "x"],"Z":null,"status":"x"}"#);
+    }
+
+    #[test]
+    fn dates_are_right_at_the_turn_of_months_leap_years_and_centuries() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_732_405_219, "2024-11-23 23:40:19"),
+            (1_735_689_599, "2024-12-31 23:59:59"),
+            (1_735_689_600, "2025-01-01 00:00:00"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+            (253_402_300_799, "9999-12-31 23:59:59"),
+        ] {
+            assert_eq!(date(Duration::from_secs(seconds)), expected);
+        }
+        assert!(date(Duration::MAX).ends_with(":15"), "no time is too late");
     }
 
     #[test]
