@@ -12,7 +12,19 @@ from typing import Any
 import pytest
 from conftest import Answer, Seen, Vendor, status_answer
 
-from activity_status import ActivityStatusError, Batch, Client, DeadlineError, Job, JobFailedError, Status
+from activity_status import (
+    ActivityStatusError,
+    Batch,
+    Client,
+    DeadlineError,
+    Done,
+    Ended,
+    Job,
+    JobFailedError,
+    Look,
+    NotFoundError,
+    Status,
+)
 
 ID = "72003d66-aa5d-4533-9e13-73da598dedf4"
 SUBMITTED = datetime(2026, 11, 23, 23, 39, 15, tzinfo=timezone.utc)
@@ -38,7 +50,7 @@ def batch() -> Batch:
 def test_a_batch_is_a_sequence_of_pairs() -> None:
     one = batch()
     assert len(one) == 4 and [job.request_id for job, _ in one] == ["1", "2", "3", "4"]
-    assert one[0] == (Job("1"), status("1", Message=one[0][1].message, RequestBody="{}"))  # type: ignore[union-attr]
+    assert one[0] == next(iter(batch()))
     assert [job for job, _ in one[1:3]] == [Job("2", "lead.update"), Job("3")] and one[-1][0] == Job("4")
     assert not Batch() and list(Batch(iter(one))) == list(one)
     with pytest.raises(IndexError):
@@ -204,6 +216,38 @@ def test_ctrl_c_loses_no_job(client: Client, vendor: Vendor, alarm: Callable[[bo
     assert interrupted > 2
     assert {job for job, _ in collected} == jobs and len(collected) == len(jobs)
     assert [len(found) for found in (collected.succeeded, collected.failed, collected.errors)] == [100, 80, 20]
+
+
+@pytest.mark.parametrize("way", ["wait_all", "tracker"])
+def test_ctrl_c_while_an_exception_is_made_loses_no_job(
+    client: Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    vendor.answer = lambda seen: Answer(b"", 404)
+    make = NotFoundError.__init__
+    times = iter([KeyboardInterrupt])
+
+    def interrupted(self: NotFoundError, message: str, **details: Any) -> None:
+        for raised in times:
+            raise raised
+        make(self, message, **details)
+
+    monkeypatch.setattr(NotFoundError, "__init__", interrupted)
+    tracker, waiting = client.tracker(), client.wait_all([ID])
+    tracker.add(ID)
+
+    def steps() -> Iterator[Any]:
+        while not isinstance(step := tracker.step(), Done):
+            if isinstance(step, Ended):
+                yield step.job, step.result
+            elif isinstance(step, Look):
+                step.send()
+
+    collected = Batch()
+    with pytest.raises(KeyboardInterrupt):
+        collected.extend(waiting if way == "wait_all" else steps())
+    assert len(collected) == 0 and (waiting if way == "wait_all" else tracker).open == [Job(ID)]
+    collected.extend(waiting if way == "wait_all" else steps())
+    assert [job for job, _ in collected.errors] == [Job(ID)]
 
 
 def test_what_a_wait_raises_is_raised_and_loses_nothing(client: Client) -> None:

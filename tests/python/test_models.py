@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Answer, Vendor, status_answer
+from conftest import Vendor, status_answer
 
 from activity_status import (
     Client,
