@@ -29,6 +29,7 @@ FIELDS: dict[str, Any] = {
     "http_status": 500,
     "vendor_type": "MXException",
     "vendor_message": 'é\n"x"',
+    "vendor_body": "<html>",
     "request_id": ID,
     "operation": "lead.update",
     "attempts": 3,
@@ -48,7 +49,7 @@ def test_there_is_one_class_for_each_kind_of_the_core() -> None:
     by_rule = {of_kind(kind) for kind in _native.KINDS}
     assert len(by_rule) == len(_native.KINDS)
     assert by_rule | {JobFailedError} == set(ActivityStatusError.__subclasses__())
-    assert [of_kind(kind).kind for kind in _native.KINDS] == _native.KINDS
+    assert [of_kind(kind).kind for kind in _native.KINDS] == list(_native.KINDS)
 
 
 def test_every_class_is_exported_and_named_as_a_traceback_names_it() -> None:
@@ -89,8 +90,31 @@ def test_an_exception_keeps_its_fields(kind: str) -> None:
 def test_an_exception_can_be_made_for_a_test_of_yours() -> None:
     made = activity_status.RefusedError("slow down")
     assert (made.resend, made.attempts) == ("pointless", 0)
-    others = ["http_status", "vendor_type", "vendor_message", "request_id", "operation", "last_status"]
+    others = set(FIELDS) - {"resend", "attempts"}
     assert [getattr(made, name) for name in others] == [None] * len(others)
+
+
+def test_an_exception_says_what_to_do_next() -> None:
+    for kind, advice in _native.KINDS.items():
+        made = of_kind(kind)("so it is")
+        assert made.hint == (advice or "so it is")
+    assert "region" in activity_status.UnauthorizedError("").hint
+    assert "CRM" in activity_status.InDoubtError("").hint
+    assert "reason" in JobFailedError(STATUS).hint
+    with pytest.raises(activity_status.ConfigError) as caught:
+        activity_status.Job("a b")
+    assert "give the RequestID" in caught.value.hint == caught.value.message
+
+
+@pytest.mark.parametrize("resend", ["safe", "may_duplicate", "pointless"])
+def test_only_what_is_safe_is_retryable(resend: Any) -> None:
+    assert activity_status.ServerError("", resend=resend).retryable is (resend == "safe")
+
+
+def test_neither_hint_nor_advice_is_set_by_hand() -> None:
+    for name in ("hint", "retryable"):
+        with pytest.raises(AttributeError):
+            setattr(activity_status.ServerError(""), name, "x")
 
 
 def test_a_job_that_failed_travels_too() -> None:

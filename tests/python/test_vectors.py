@@ -1,6 +1,7 @@
 """The contract's vectors: the verdict on each answer is the same in every language."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Union
@@ -12,6 +13,8 @@ from activity_status import ActivityStatusError, Client, Status
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CASES: list[dict[str, Any]] = json.loads((VECTORS / "status.json").read_text("utf-8"))["cases"]
+OF_ANSWER = {"RequestId", "RequestID"}
+OF_TASK = {"TaskType", "Status", "StatusReason", "TaskCurrentStep", "TaskLastStep", "RequestBody", "Message"}
 READABLE = [case for case in CASES if "expect" in case]
 
 
@@ -60,6 +63,11 @@ def reading(status: Status) -> dict[str, Any]:
     return {name: getattr(status, name) for name in [*fields, "created_id", "related_id"]}
 
 
+def squeezed(status: Status) -> dict[str, Any]:
+    """A line of ours has no white space between the tokens of what the vendor sent as an object."""
+    return {name: value and re.sub(r"\s", "", value) for name, value in reading(status).items()}
+
+
 @named(CASES)
 def test_an_answer_over_a_socket(case: dict[str, Any], asked: tuple[Client, Vendor]) -> None:
     client, vendor = asked
@@ -86,6 +94,25 @@ def test_a_stored_answer(case: dict[str, Any]) -> None:
         assert reading(status) == case["expect"]
         assert status.raw == raw(case)
         assert status.request_id.lower() == case["request_id"].lower()
+
+
+@named(READABLE)
+def test_a_line_of_ours_leads_back(case: dict[str, Any]) -> None:
+    status = Status.from_json(body(case), case["operation"])
+    again = Status.from_json(status.to_json())
+    assert squeezed(again) == squeezed(status)
+    assert (again.request_id, again.operation) == (status.request_id, status.operation)
+    assert again.extra == status.extra and Status.from_json(again.to_json()) == again
+
+
+@named(READABLE)
+def test_every_field_has_a_name_or_is_extra(case: dict[str, Any]) -> None:
+    status = Status.from_json(body(case), case["operation"])
+    answer = json.loads(status.raw)
+    task = answer.pop("TaskStatus")
+    unnamed = {name: value for name, value in answer.items() if name not in OF_ANSWER}
+    unnamed.update((name, value) for name, value in task.items() if name not in OF_TASK)
+    assert repr(dict(status.extra)) == repr(dict(sorted(unnamed.items())))
 
 
 @named([case for case in CASES if case.get("expect_error", {}).get("http_status") == 200 and "body" in case])

@@ -10,8 +10,14 @@ use pyo3::types::PyDict;
 
 use crate::status::Status;
 
-/// The exception for an error; `operation` is what a last status in it belongs to.
+/// What to raise for an error; `operation` is what a last status in it belongs to.
 pub(crate) fn raised(py: Python<'_>, error: &Error, operation: Option<&Operation>) -> PyErr {
+    exception(py, error, operation).unwrap_or_else(|instead| instead)
+}
+
+/// The exception for an error; or the one that kept it from being made: making it runs code of Python's, and so Ctrl-C
+/// may come in between.
+pub(crate) fn exception(py: Python<'_>, error: &Error, operation: Option<&Operation>) -> PyResult<PyErr> {
     let details = || -> PyResult<_> {
         let vendor = error.vendor();
         let last_status = error.last_status().cloned().zip(operation);
@@ -27,10 +33,8 @@ pub(crate) fn raised(py: Python<'_>, error: &Error, operation: Option<&Operation
         details.set_item("last_status", last_status.map(|(status, op)| Status::new(status, op.clone())))?;
         Ok(details)
     };
-    match details() {
-        Ok(details) => caused(py, made(py, error.kind(), &error.to_string(), Some(&details)), error.source()),
-        Err(error) => error,
-    }
+    let made = made(py, error.kind(), &error.to_string(), Some(&details()?))?;
+    Ok(caused(py, made, error.source()))
 }
 
 /// The exception for what a limiter has failed to do while a call went on.
@@ -40,12 +44,12 @@ pub(crate) fn of_limiter(py: Python<'_>, error: &LimiterError) -> PyErr {
 
 /// The exception for what the binding itself found wrong.
 pub(crate) fn new(py: Python<'_>, kind: ErrorKind, message: &str) -> PyErr {
-    made(py, kind, message, None)
+    made(py, kind, message, None).unwrap_or_else(|instead| instead)
 }
 
 /// What is raised for a job that failed.
 pub(crate) fn job_failed(status: &Bound<'_, Status>) -> PyErr {
-    instance(status.py(), "JobFailedError", status.as_any(), None)
+    instance(status.py(), "JobFailedError", status.as_any(), None).unwrap_or_else(|instead| instead)
 }
 
 /// An exception that some Python code of the program's own has raised is the cause of ours.
@@ -56,11 +60,13 @@ fn caused(py: Python<'_>, error: PyErr, source: Option<&(dyn std::error::Error +
     error
 }
 
-fn made(py: Python<'_>, kind: ErrorKind, message: &str, details: Option<&Bound<'_, PyDict>>) -> PyErr {
-    match message.into_bound_py_any(py) {
-        Ok(message) => instance(py, &class_name(kind), &message, details),
-        Err(error) => error,
-    }
+fn made(
+    py: Python<'_>,
+    kind: ErrorKind,
+    message: &str,
+    details: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyErr> {
+    instance(py, &class_name(kind), &message.into_bound_py_any(py)?, details)
 }
 
 fn instance(
@@ -68,12 +74,9 @@ fn instance(
     class: &str,
     about: &Bound<'_, PyAny>,
     details: Option<&Bound<'_, PyDict>>,
-) -> PyErr {
-    let made = py
-        .import("activity_status.errors")
-        .and_then(|module| module.getattr(class))
-        .and_then(|class| class.call((about,), details));
-    made.map_or_else(|error| error, PyErr::from_value)
+) -> PyResult<PyErr> {
+    let class = py.import("activity_status.errors")?.getattr(class)?;
+    class.call((about,), details).map(PyErr::from_value)
 }
 
 /// The rule: `in_doubt` is `InDoubtError`.

@@ -52,6 +52,15 @@ impl Followed {
         self.locked(|jobs| jobs.kept.push_back(ended));
     }
 
+    /// Hands out how a job ended. If an exception comes in between, it is kept.
+    pub(crate) fn hand_out(&self, py: Python<'_>, ended: Ended) -> PyResult<(Job, Py<PyAny>)> {
+        let told = told(py, &ended);
+        if told.is_err() {
+            py.detach(|| self.keep(ended));
+        }
+        told
+    }
+
     /// The first end that was kept: nobody keeps it any longer.
     pub(crate) fn kept(&self) -> Option<Ended> {
         self.locked(|jobs| jobs.kept.pop_front())
@@ -135,11 +144,11 @@ impl Drop for Inside<'_> {
 }
 
 /// How a job ended, as Python sees it: with its status, or with the exception that says why there is none.
-pub(crate) fn ended(py: Python<'_>, (job, result): &Ended) -> PyResult<(Job, Py<PyAny>)> {
+fn told(py: Python<'_>, (job, result): &Ended) -> PyResult<(Job, Py<PyAny>)> {
     let operation = job.operation();
     let result = match result {
         Ok(status) => Py::new(py, Status::new(status.clone(), operation.clone()))?.into_any(),
-        Err(error) => errors::raised(py, error, Some(operation)).into_value(py).into_any(),
+        Err(error) => errors::exception(py, error, Some(operation))?.into_value(py).into_any(),
     };
     Ok((Job(job.clone()), result))
 }

@@ -45,7 +45,7 @@ impl Tracker {
             }
             (_, Some(raised)) => Err(raised),
             (core::Step::Ended(job, result), None) => {
-                let (job, result) = followed::ended(py, &(job, result))?;
+                let (job, result) = self.0.hand_out(py, (job, result))?;
                 Ok(Bound::new(py, Ended { job: Py::new(py, job)?, result })?.into_any())
             }
             (core::Step::Look(look), None) => {

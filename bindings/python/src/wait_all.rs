@@ -55,7 +55,7 @@ impl WaitAll {
         self.followed.check(py)?;
         loop {
             if let Some(kept) = py.detach(|| self.kept()) {
-                return followed::ended(py, &kept).map(Some);
+                return self.followed.hand_out(py, kept).map(Some);
             }
             let (next, raised) = detached(py, || self.next_within(TELL))?;
             let told = match raised {
@@ -64,7 +64,7 @@ impl WaitAll {
                 None => self.tell(py),
             };
             match (next, told) {
-                (Ok(Some(ended)), Ok(())) => return followed::ended(py, &ended).map(Some),
+                (Ok(Some(ended)), Ok(())) => return self.followed.hand_out(py, ended).map(Some),
                 (Ok(Some(ended)), Err(raised)) => {
                     py.detach(|| self.followed.keep(ended));
                     return Err(raised);
