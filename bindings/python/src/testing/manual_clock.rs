@@ -3,7 +3,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use activity_status::plugin::{self, Interrupted};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::clock::Clock;
@@ -31,8 +30,7 @@ impl ManualClock {
         wall: Option<SystemTime>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let start = start.map_or(Ok(Duration::ZERO), |start| start.read(py))?;
-        let wall = wall.map_or(Ok(NEW_YEAR_2026), |wall| wall.duration_since(UNIX_EPOCH));
-        let wall = wall.map_err(|_| PyValueError::new_err("the time of day is before 1970"))?;
+        let wall = wall.map_or(NEW_YEAR_2026, |wall| wall.duration_since(UNIX_EPOCH).unwrap_or_default());
         Ok(ManualClock::at(start, wall))
     }
 

@@ -14,8 +14,8 @@ use super::account::Account;
 use super::book::Book;
 use super::manual_clock::ManualClock;
 use super::settings::settings as read;
+use crate::exchange::NativeTransport;
 use crate::signals::leave_with;
-use crate::transport::NativeTransport;
 
 /// A model of the vendor in this process, without a socket and in a time of its own: a job that takes an hour is over at
 /// once, and the same program sees the same history, request ids included, each time it runs.

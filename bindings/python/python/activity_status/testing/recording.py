@@ -7,13 +7,15 @@ under version control. No key is in it; what the vendor said of leads and activi
 import base64
 import json
 import os
+import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 from urllib.parse import parse_qsl, urlsplit
 
 from .. import NativeTransport, Request, Response
+from ..plugin import Transport, TransportFailure
 from ._mask import MASK, Mask
 
 __all__ = ["Recorder", "Replay", "UnexpectedRequestError"]
@@ -50,17 +52,17 @@ class Recorder:
 
     def __init__(
         self,
-        transport: "Optional[_Transport]",
+        transport: Optional[Transport],
         path: _Path,
         *,
         mask: Iterable[str] = (),
     ) -> None:
-        self._send = _sender(NativeTransport() if transport is None else transport)
+        self._send = NativeTransport() if transport is None else transport
         self._mask = Mask(mask)
         self._lock = threading.Lock()
         self._file = open(path, "w", encoding="utf-8", newline="\n")
 
-    def send(self, request: Request) -> Response:
+    def __call__(self, request: Request, /) -> Response:
         """Sends a request, and writes down what came of it."""
         try:
             response = self._send(request)
@@ -129,7 +131,7 @@ class Replay:
         with self._lock:
             return [_asked(entry["request"]) for entry in self._open]
 
-    def send(self, request: Request) -> Response:
+    def __call__(self, request: Request, /) -> Response:
         """The recorded answer."""
         with self._lock:
             told = _request_told(request, self._mask)
@@ -158,16 +160,9 @@ class Replay:
         return f"{_asked(told)} {why}{left}"
 
 
-_Transport = Union[NativeTransport, Recorder, Replay, Callable[[Request], Response]]
-
 # The others that a client sends are keys.
 _PUBLIC_HEADERS = ("accept", "content-type", "user-agent")
 _CONNECTOR = "/logcallcomplete/"
-
-
-def _sender(transport: Any) -> Callable[[Request], Response]:
-    send: Callable[[Request], Response] = getattr(transport, "send", transport)
-    return send
 
 
 def _is_key(parameter: str) -> bool:
@@ -195,11 +190,12 @@ def _response_told(response: Response, mask: Mask) -> dict[str, Any]:
 
 
 def _error_told(error: Exception, mask: Mask) -> dict[str, Any]:
-    told: dict[str, Any] = {"timed_out": isinstance(error, TimeoutError), "message": mask(str(error))}
-    for name in ("delivery", "failure"):
-        if hasattr(error, name):
-            told[name] = str(getattr(error, name))
-    return told
+    was_not_sent = isinstance(error, (ConnectionRefusedError, socket.gaierror))
+    return {
+        "message": mask(str(error)),
+        "delivery": getattr(error, "delivery", "not_sent" if was_not_sent else "in_doubt"),
+        "failure": getattr(error, "failure", "timed_out" if isinstance(error, TimeoutError) else "connection"),
+    }
 
 
 def _body_told(body: Optional[bytes], mask: Mask) -> Union[None, str, dict[str, str]]:
@@ -215,19 +211,11 @@ def _body_told(body: Optional[bytes], mask: Mask) -> Union[None, str, dict[str, 
 
 def _answer(entry: Mapping[str, Any]) -> Response:
     if "error" in entry:
-        raise _error(entry["error"])
+        raise TransportFailure(**entry["error"])
     told = entry["response"]
     body = told["body"]
-    body = base64.b64decode(body["base64"]) if isinstance(body, dict) else (body or "").encode()
+    body = base64.b64decode(body["base64"]) if isinstance(body, dict) else body.encode()
     return Response(told["status"], told["headers"], body)
-
-
-def _error(told: Mapping[str, Any]) -> OSError:
-    error: OSError = TimeoutError(told["message"]) if told["timed_out"] else ConnectionError(told["message"])
-    for name in ("delivery", "failure"):
-        if name in told:
-            setattr(error, name, told[name])
-    return error
 
 
 def _asked(told: Mapping[str, Any]) -> str:
