@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::signals::{arrived, detached, leave_with, slice};
 
 /// The time by which a client goes.
-#[pyclass(frozen, module = "activity_status")]
+#[pyclass(frozen, subclass, module = "activity_status")]
 pub(crate) struct Clock(pub(crate) Arc<dyn plugin::Clock>);
 
 #[pymethods]

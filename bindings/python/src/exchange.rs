@@ -4,14 +4,15 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use activity_status::Settings;
 use activity_status::plugin::{self, Delivery, Failure, Head, Method, Transport, TransportError};
 use pyo3::exceptions::{PyException, PyOSError, PyTimeoutError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::look;
 use crate::signals::leave_with;
-use crate::transport::Flight;
+use crate::transport::{Flight, SignalTransport};
+use crate::{errors, look, settings};
 
 /// What a transport has to send. It holds keys: print nothing of it but its repr.
 #[pyclass(frozen, module = "activity_status")]
@@ -131,13 +132,30 @@ impl Response {
     }
 }
 
-/// A transport that needs no Python, such as that of a sandbox: Client(transport=...) takes it. Called like a transport of
+/// A transport that needs no Python: the package's own, or that of a sandbox. Client(transport=...) takes it. Called like a transport of
 /// one's own, it sends a Request.
 #[pyclass(frozen, module = "activity_status")]
 pub(crate) struct NativeTransport(pub(crate) Arc<dyn Transport>);
 
 #[pymethods]
 impl NativeTransport {
+    /// The package's own HTTP, for a transport of one's own to stack upon. The settings are those of a Client: resolve_timeout,
+    /// connect_timeout, send_timeout, head_timeout, body_timeout and proxy.
+    #[new]
+    #[pyo3(signature = (**settings))]
+    fn new(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut ours = Settings::new();
+        for (name, value) in settings.into_iter().flatten() {
+            let name: String = name.extract()?;
+            if !settings::OF_THE_TRANSPORT.contains(&name.as_str()) {
+                return Err(PyTypeError::new_err(format!("a transport has no setting {name:?}")));
+            }
+            settings::give(&mut ours, &name, &value)?;
+        }
+        let http = ours.transport().map_err(|error| errors::raised(py, &error, None))?;
+        Ok(NativeTransport(Arc::new(SignalTransport::new(Arc::new(http)))))
+    }
+
     /// Sends the request and waits for the answer. Raises ConnectionError or TimeoutError if none comes.
     fn __call__(&self, py: Python<'_>, request: &Bound<'_, Request>) -> PyResult<Response> {
         let request = request.get();

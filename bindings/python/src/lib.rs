@@ -64,7 +64,9 @@ mod _native {
     };
 
     #[pymodule_export]
-    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status, testing::check_limiter};
+    use super::testing::{Book, ManualClock, Sandbox, SandboxServer, check_limiter};
+    #[pymodule_export]
+    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

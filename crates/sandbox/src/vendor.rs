@@ -9,7 +9,7 @@ use crate::fate::{Ending, Fate};
 use crate::fault::Faults;
 use crate::queue::Queue;
 use crate::rng::{Rng, Uuid};
-use crate::{Book, Call, CallKind, Fault, Judge, Planned, Reply, Settings, Spelling, UnknownId};
+use crate::{Book, Call, CallKind, Canned, Fault, Judge, Planned, Reply, Settings, Spelling, UnknownId};
 
 /// The vendor: a state machine without clock, thread or socket. Calls and the time go in, replies come out.
 #[derive(Debug)]
@@ -112,6 +112,11 @@ impl Sandbox {
     /// Adds to the plan of faults, up to a thousand entries.
     pub fn plan(&mut self, faults: impl IntoIterator<Item = Planned>) {
         self.faults.plan(faults.into_iter().take(1000_usize.saturating_sub(self.faults.planned())));
+    }
+
+    /// Answers every later question about this id so, whether it is a job's or not.
+    pub fn answer_with(&mut self, id: impl Into<String>, canned: Canned) {
+        self.settings.answers.insert(id.into(), canned);
     }
 
     /// What has happened up to the last call or [`advance`](Sandbox::advance).

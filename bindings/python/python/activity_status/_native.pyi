@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Literal, TypedDict, final
+from typing import Any, ClassVar, Final, Literal, TypedDict, final
 
 from typing_extensions import Self, TypeAlias, Unpack, disjoint_base
 
@@ -36,6 +36,10 @@ __all__ = [
     "Limiter",
     "Event",
     "CancelToken",
+    "Book",
+    "ManualClock",
+    "Sandbox",
+    "SandboxServer",
     "cli_main",
     "check_limiter",
     "_restore_metrics",
@@ -701,7 +705,6 @@ class Operation:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
-@final
 class Clock:
     """The time by which a client goes."""
 
@@ -1068,6 +1071,262 @@ class Snapshot:
         """How many calls the vendor has refused (429) so far."""
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+_Fault: TypeAlias = Literal[
+    "pass",
+    "unreachable",
+    "server_error",
+    "html_error",
+    "too_many_requests",
+    "redirect",
+    "silence",
+    "reset",
+    "answer_lost",
+    "empty_answer",
+    "truncated",
+    "slow_body",
+    "huge",
+    "about_another",
+]
+_CallKind: TypeAlias = Literal["submit", "status", "metrics"]
+
+class _SandboxOptions(TypedDict, total=False):
+    api_key: str | None
+    access_key: str | None
+    secret_key: str | None
+    rate_per_minute: float | None
+    workers: int | None
+    spread: float | None
+    order: Literal["fifo", "lifo", "shuffled"] | None
+    others: float | None
+    others_ahead: int | None
+    outages: Iterable[tuple[_Time, _Time]] | None
+    error_spells: Iterable[tuple[_Time, _Time]] | None
+    ladder: Iterable[_Time] | None
+    retries: Literal["queued", "direct"] | None
+    application_errors: float | None
+    system_errors: float | None
+    system_errors_again: float | None
+    latency: _Time | tuple[_Time, _Time] | None
+    latency_in: _Time | tuple[_Time, _Time] | None
+    latency_out: _Time | tuple[_Time, _Time] | None
+    seed: int | None
+    quota: str | tuple[int, _Time] | None
+    window: Literal["sliding", "fixed", "bucket"] | None
+    refusals_count: bool | None
+    spellings: Literal["documented", "all"] | None
+    unknown_id: Literal["not_found", "empty_status"] | None
+    fault_probability: float | None
+    fault_kinds: Iterable[_Fault] | None
+    slow_body: _Time | None
+    redirect_to: str | None
+    custom: Mapping[str, str] | None
+    max_jobs: int | None
+    max_body: int | None
+
+@final
+class Book:
+    """What has happened in a sandbox, counted.
+
+    It is a copy: ask the sandbox again for what came later. Two are equal if all their numbers are; repr shows those that
+    are not 0.
+    """
+
+    @property
+    def calls(self) -> int:
+        """Calls to the vendor's paths: submits, questions, and for the metrics."""
+    @property
+    def submit_calls(self) -> int:
+        """Calls that asked to submit a job, whatever came of them."""
+    @property
+    def status_calls(self) -> int:
+        """Calls that asked how a job went."""
+    @property
+    def metrics_calls(self) -> int:
+        """Calls that asked for the queue's metrics."""
+    @property
+    def unknown_paths(self) -> int:
+        """Calls to a path that is none of the vendor's. They do not count in the quota."""
+    @property
+    def refused(self) -> int:
+        """Calls refused because the quota was used up (429)."""
+    @property
+    def unauthorized(self) -> int:
+        """Calls with missing or wrong keys (401)."""
+    @property
+    def bad_requests(self) -> int:
+        """Calls that were not as specified (400)."""
+    @property
+    def unknown_ids(self) -> int:
+        """Questions about a job that is not known."""
+    @property
+    def faults(self) -> int:
+        """Calls that met a fault."""
+    @property
+    def accepted(self) -> int:
+        """Jobs that came into the queue."""
+    @property
+    def duplicates(self) -> int:
+        """Of these, how many had been submitted before: same operation, same query, same text."""
+    @property
+    def pending(self) -> int:
+        """Jobs that may still change."""
+    @property
+    def settled(self) -> int:
+        """Jobs of which nothing more will become."""
+    @property
+    def succeeded(self) -> int:
+        """Of these, how many succeeded."""
+    @property
+    def failed(self) -> int:
+        """Of these, how many did not."""
+    @property
+    def busiest_window(self) -> int:
+        """The most calls in any one window of the quota, refused ones included."""
+    def __eq__(self, value: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class ManualClock(Clock):
+    """Time that passes only when somebody waits or a test says so: a wait of hours is over at once.
+
+    A sleep returns at once, and the time has moved on by as much. So a program that goes by this clock waits for nothing,
+    and finds its deadlines, its quota and its pauses as they would be. Give it to a Client as its clock.
+
+    start is what now() begins with, in seconds; wall is what the time of day is then, a datetime with a zone: the
+    beginning of 2026 (UTC) by default. All of its methods may be called from any thread, but each thread's sleep moves the
+    time of all: it is for programs that wait on one thread.
+    """
+
+    def __new__(cls, start: _Time = 0.0, *, wall: datetime | None = None) -> Self: ...
+    def advance(self, seconds: _Time) -> None:
+        """Moves the time on by so many seconds."""
+
+@final
+class Sandbox:
+    """A model of the vendor in this process, without a socket and in a time of its own: a job that takes an hour is over at
+    once, and the same program sees the same history, request ids included, each time it runs.
+
+    client() makes a client that talks to it. Its quota, its queue, its checks and its spellings are the vendor's; what
+    becomes of a job is decided by markers in its text, in an ActivityNote say: sandbox:fail, sandbox:error (each may be
+    given a reason: sandbox:fail=No such event), sandbox:retry=2 (fails twice first), sandbox:never.
+
+    All calls must come from the thread that made it, since on several the history would be a matter of luck: another gets a
+    RuntimeError. For threads, other processes and AsyncClient there is SandboxServer.
+
+    Settings, None for the default; times are seconds, a timedelta, or a text such as "90s":
+
+    - api_key, access_key, secret_key: what the keys must be: "sandbox-api-key", "sandbox-access-key", "sandbox-secret-key".
+    - rate_per_minute: how many jobs are processed in a minute: 25; 0 for none. workers: how many at the same time: 1.
+    - spread: how much processing times vary, from 0 (default: exactly regular) to 1 (exponential).
+    - order: which job comes next: "fifo" (default), "lifo" or "shuffled".
+    - others, others_ahead: jobs of other tenants: at which share of the rate they arrive, and how many wait at first: 0.
+    - outages, error_spells: when processing stands still, and when all of it fails for a system reason: (start, length)s.
+    - ladder: how long after each system failure a job is tried again: the vendor's ten steps, 30 s to 3 h.
+    - retries: "queued" (default: a retry waits in the queue) or "direct".
+    - application_errors, system_errors, system_errors_again: how likely a job ends as a failure, its first try fails for a
+      system reason, and each retry does: 0, 0 and 0.5.
+    - latency: how long a call and its answer are under way, each: a time, or the least and the most, such as (0.04, 0.15);
+      0. latency_in, latency_out: one of the two.
+    - quota: calls per time that are let through: "25/5s". window: how they are counted: "sliding" (default), "fixed" or
+      "bucket". refusals_count: True: refused calls count too.
+    - spellings: of the answers: "documented" (default), or "all": every way there is, in turn.
+    - unknown_id: what a question about an unknown job gets: "not_found" (default: a 404) or "empty_status".
+    - fault_probability, fault_kinds: how likely a call meets a fault, and a list of those that it may meet; see fault().
+    - slow_body: how long the body of a slow_body takes: 10 s. redirect_to: where a redirect leads.
+    - custom: operations besides the vendor's seven: a mapping of path to TaskType.
+    - max_jobs, max_body: how many jobs it holds, and how many bytes a body may have: 1,000,000 and 1 MiB.
+    - seed: decides everything that is drawn: 0.
+    """
+
+    def __new__(cls, **settings: Unpack[_SandboxOptions]) -> Self: ...
+    def client(self, **options: Unpack[_Options]) -> Client:
+        """A client of this vendor: its keys, its quota, its clock and its transport, unless the options, those of Client, say
+        otherwise.
+        """
+    @property
+    def clock(self) -> ManualClock:
+        """The time that it goes by, and its clients. It passes only when somebody waits, or by clock.advance."""
+    @property
+    def transport(self) -> NativeTransport:
+        """The way to it, for a client of your own making, or a Recorder."""
+    @property
+    def book(self) -> Book:
+        """What has happened by now."""
+    @property
+    def request_ids(self) -> list[str]:
+        """The ids of all jobs, in the order in which they were accepted: those too whose answer was lost."""
+    def fault(self, fault: _Fault, *, on: _CallKind | None = None, times: int = 1) -> None:
+        """Plans a fault for the next call, or for so many; on is to which calls: "submit", "status" or "metrics", and any by
+        default. Faults come in the order in which they were planned.
+
+        Nothing is queued by unreachable, server_error, html_error, too_many_requests, redirect, silence and reset. The job
+        is queued all the same by answer_lost, empty_answer, truncated, slow_body, huge and about_another (a status of
+        another job). pass is none, to set others off by.
+        """
+    def answer(
+        self,
+        request_id: str | Job,
+        status: int,
+        body: Mapping[str, Any] | Sequence[Any] | str | bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """From now on a question about this id, a request id or a Job, gets this answer: the HTTP status, and a body that is a
+        mapping (written as JSON), a str or bytes. headers are those of JSON by default.
+        """
+
+@final
+class SandboxServer:
+    """A model of the vendor on a port of this machine, in real time: for threads, other processes, other languages, and
+    AsyncClient. It runs from its making until it is closed; use it as a context manager.
+
+    The settings are those of Sandbox. port is the one to listen on, on 127.0.0.1 alone; 0, the default, takes any that is
+    free. OSError if it cannot be had.
+
+    All of its methods may be called from any thread. A process that this one forks may talk to it, by client() or the url,
+    but sees no book and does not stop it.
+    """
+
+    def __new__(cls, *, port: int = 0, **settings: Unpack[_SandboxOptions]) -> Self: ...
+    @property
+    def url(self) -> str:
+        """Its base address, such as "http://127.0.0.1:8025"."""
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a program finds it by: a dict of the environment variables ACTIVITY_STATUS_BASE_URL, _API_KEY, _ACCESS_KEY and
+        _SECRET_KEY, for Client.from_env and the command line.
+        """
+    def client(self, **options: Unpack[_Options]) -> Client:
+        """A client of this vendor, with its address, its keys and its quota, unless the options, those of Client, say otherwise."""
+    @property
+    def book(self) -> Book:
+        """What has happened by now, or until it was closed."""
+    @property
+    def request_ids(self) -> list[str]:
+        """The ids of all jobs, in the order in which they were accepted: those too whose answer was lost."""
+    def fault(self, fault: _Fault, *, on: _CallKind | None = None, times: int = 1) -> None:
+        """Plans a fault, as Sandbox.fault does."""
+    def answer(
+        self,
+        request_id: str | Job,
+        status: int,
+        body: Mapping[str, Any] | Sequence[Any] | str | bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Gives an answer to all questions about an id, as Sandbox.answer does."""
+    def close(self) -> None:
+        """Stops it: calls under way have two seconds to end. Nothing if it is closed already, or was made by the process that
+        has forked.
+        """
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
 def cli_main(argv: Sequence[str]) -> int:
     """Runs one command of the command line, without the program's name before it, and gives its exit code.
