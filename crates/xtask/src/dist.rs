@@ -79,7 +79,7 @@ pub(crate) fn cargo(run: &Run, command: &str, redis: bool) -> Step {
 }
 
 /// No path of the machine it was built on is in what is shipped.
-fn remapped() -> Vec<String> {
+pub(crate) fn remapped() -> Vec<String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).unwrap_or_default();
     let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();

@@ -15,6 +15,7 @@ mod run;
 mod rust;
 mod sandbox;
 mod tools;
+mod wheel;
 
 use std::path::{Component, Path};
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ cargo xtask test [--full]   every check there is, from formatting to the README'
 cargo xtask header          writes include/activity_status.h anew
 cargo xtask dist --prefix P [--libdir lib] [--redis]
                             installs the C library into the folder P: headers, libraries, pkg-config, CMake
+cargo xtask wheel [--manylinux] [--out FOLDER]
+                            builds the Python wheel, for every Python and this machine or every Linux, and its source package
 cargo xtask abi [--update]   does the header still say what bindings/c/abi keeps? --update writes down what was added
 cargo xtask bench c        what a call through the C library costs more than from Rust, in instructions (3 minutes)
 cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         ["test", "--full"] => test(true),
         ["header"] => header(),
         ["dist", ref words @ ..] => dist(words),
+        ["wheel", ref words @ ..] => wheel(words),
         ["abi"] => abi::command(None),
         ["abi", word @ ("--update" | "--restart")] => abi::command(Some(word)),
         ["bench", "c"] => cost::bench(),
@@ -79,6 +83,9 @@ fn test(full: bool) -> ExitCode {
                 python::examples(run, &python, address);
             });
             sandbox::during(&mut run, |run, address| readme::run_every_block(run, &tools, &python, address));
+            if full {
+                python.discard();
+            }
         }
     }
     if full {
@@ -88,8 +95,9 @@ fn test(full: bool) -> ExitCode {
                 cost::check(run, &tools.cc, &moved, address);
             });
         }
+        packages::clear();
+        wheel::test(&mut run, &tools.python);
         rust::slow(&mut run);
-        python::other_versions(&mut run, &tools.python);
     }
     run.finish()
 }
@@ -121,6 +129,31 @@ fn dist(words: &[&str]) -> ExitCode {
     let prefix = std::env::current_dir().unwrap_or_default().join(prefix);
     let mut run = Run::start();
     dist::install(&mut run, &dist::Wanted { prefix, libdir, redis });
+    run.finish()
+}
+
+fn wheel(words: &[&str]) -> ExitCode {
+    let (systems, rest) = match words {
+        ["--manylinux", rest @ ..] => (wheel::For::ManyLinux, rest),
+        rest => (wheel::For::ThisMachine, rest),
+    };
+    let out = match rest {
+        [] => run::target().join("wheels"),
+        ["--out", folder] => std::env::current_dir().unwrap_or_default().join(folder),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let tools = match tools::find(false) {
+        Ok(tools) => tools,
+        Err(missing) => {
+            missing.iter().for_each(|line| eprintln!("{line}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut run = Run::start();
+    wheel::build(&mut run, &tools.python, systems, &out);
     run.finish()
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Run, Step, root, target, workshop};
+use crate::run::{Run, Step, discard, root, target, workshop};
 use crate::rust::names;
 use crate::sandbox::Address;
 use crate::tools::Tools;
@@ -66,6 +66,13 @@ pub(crate) fn test(run: &mut Run, tools: &Tools, moved: &Moved, address: &Addres
     spellings(run, tools, moved);
     versions(run, moved);
     beside(run, tools, &alone);
+}
+
+/// Removes all that was built for it.
+pub(crate) fn clear() {
+    for folder in ["packages", "dist"] {
+        discard(&workshop().join(folder));
+    }
 }
 
 impl Moved {
@@ -208,7 +215,7 @@ fn beside(run: &mut Run, tools: &Tools, moved: &Moved) {
 }
 
 /// Neither the repository's path, nor cargo's, nor where it was installed first.
-fn no_path(folder: &Path) -> Result<(), String> {
+pub(crate) fn no_path(folder: &Path) -> Result<(), String> {
     let home = std::env::home_dir().unwrap_or_default();
     let paths =
         [root(), target(), home.join(".cargo"), home.join(".rustup"), folder.with_file_name("installed")];
@@ -222,7 +229,8 @@ fn no_path(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Every file in a folder and in those in it.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

@@ -4,39 +4,56 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Run, Step, workshop};
+use crate::run::{Run, Step, discard, workshop};
 use crate::rust::names;
 use crate::sandbox::Address;
 use crate::tools::answers;
 
-/// An environment with the module installed.
+/// A virtual environment.
 pub(crate) struct Python {
     pub(crate) interpreter: PathBuf,
+    folder: PathBuf,
 }
 
+impl Python {
+    /// A module that is run as a program.
+    pub(crate) fn module(&self, arguments: &[&str]) -> Step {
+        Step::new(&self.interpreter).args(["-m"]).args(arguments)
+    }
+
+    /// `pip install` of what is named.
+    pub(crate) fn pip(&self, packages: &[&str]) -> Step {
+        self.module(&["pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages)
+    }
+
+    pub(crate) fn discard(self) {
+        discard(&self.folder);
+    }
+}
+
+/// An environment with the module in it, as users install it, and all that its tests need.
 pub(crate) fn install(run: &mut Run, python: &str, name: &str) -> Option<Python> {
+    let python = environment(run, python, name)?;
+    let ok = run.step(
+        &format!("{name}: pip install the test tools"),
+        python.pip(&["-r", "tests/python/requirements.txt"]),
+    ) && run.step(
+        &format!("{name}: pip install ./bindings/python"),
+        python.pip(&["--force-reinstall", "./bindings/python"]),
+    );
+    ok.then_some(python)
+}
+
+/// An environment with nothing in it.
+pub(crate) fn environment(run: &mut Run, python: &str, name: &str) -> Option<Python> {
     let folder = workshop().join(name);
     let make = Step::new(python).args(["-m", "venv", "--clear"]).args([&folder]);
-    let interpreter = folder.join("bin/python");
-    let pip = |arguments: &[&str]| {
-        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        Step::new(&interpreter).args(quiet).args(arguments)
-    };
-    let ok = run.step(&format!("{name}: a virtual environment"), make)
-        && run.step(
-            &format!("{name}: pip install the test tools"),
-            pip(&["-r", "tests/python/requirements.txt"]),
-        )
-        && run.step(
-            &format!("{name}: pip install ./bindings/python"),
-            pip(&["--force-reinstall", "./bindings/python"]),
-        );
-    ok.then_some(Python { interpreter })
+    let made = run.step(&format!("{name}: a virtual environment"), make);
+    made.then(|| Python { interpreter: folder.join("bin/python"), folder })
 }
 
 pub(crate) fn test(run: &mut Run, python: &Python) {
-    let module = |arguments: &[&str]| Step::new(&python.interpreter).args(["-m"]).args(arguments);
-    run.step("pytest", module(&["pytest", "-rA", "tests/python"]));
+    run.step("pytest", python.module(&["pytest", "-rA", "tests/python"]));
 }
 
 pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
@@ -49,23 +66,16 @@ pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
     }
 }
 
-/// The same tests under every other Python that is here.
-pub(crate) fn other_versions(run: &mut Run, first: &str) {
-    for version in ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"] {
+/// One Python of each version that is here, with its version. `first` is the one that this machine's tests run under.
+pub(crate) fn versions(first: &str) -> Vec<(&'static str, String)> {
+    let found = |version: &&'static str| {
         let is_it =
             format!("import sys, venv, ensurepip; sys.exit('{version}' != '%d.%d' % sys.version_info[:2])");
-        let is_it = ["-c", &is_it];
-        if answers(first, &is_it) {
-            continue;
-        }
-        let Some(python) = candidates(version).into_iter().find(|python| answers(python, &is_it)) else {
-            continue;
-        };
-        if let Some(python) = install(run, &python, &format!("python{version}")) {
-            let tests = Step::new(&python.interpreter).args(["-m", "pytest", "tests/python"]);
-            run.step(&format!("pytest under Python {version}"), tests);
-        }
-    }
+        let is_it = |python: &String| answers(python, &["-c", &is_it]);
+        let python = std::iter::once(first.to_owned()).chain(candidates(version)).find(is_it);
+        python.map(|python| (*version, python))
+    };
+    ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"].iter().filter_map(found).collect()
 }
 
 /// Where a Python of this version may be: on the path, or among those that pyenv keeps.

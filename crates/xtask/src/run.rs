@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -34,12 +34,8 @@ impl Run {
         let file =
             format!("{:02}-{}.log", self.steps, name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         let path = logs().join(file);
-        let log = File::create(&path).expect("the log can be written");
-        let also = log.try_clone().expect("a file can be opened twice");
         let started = Instant::now();
-        let mut command = step.command;
-        command.stdin(Stdio::null()).stdout(log).stderr(also);
-        let status = command.spawn().and_then(ended);
+        let status = logged(step.command, &path);
         let printed = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
         let (passed, failed) = counted(&printed);
         let ok = matches!(&status, Ok(status) if step.expected.contains(&status.code().unwrap_or(-1)));
@@ -49,14 +45,17 @@ impl Run {
         self.failed += failed;
         let seconds = started.elapsed().as_secs_f64();
         let verdict = if failed == 0 { "ok" } else { "FAILED" };
-        println!("{verdict:6} {name}: {passed} passed, {failed} failed, {seconds:.1} s");
+        say(&format!("{verdict:6} {name}: {passed} passed, {failed} failed, {seconds:.1} s"));
         if failed > 0 {
-            println!("{}", tail(&printed, 120));
+            say(&tail(&printed, 120));
             match status {
                 Ok(status) => {
-                    println!("------ {name} ended with {status}; all it printed is in {}", path.display())
+                    say(&format!(
+                        "------ {name} ended with {status}; all it printed is in {}",
+                        path.display()
+                    ));
                 }
-                Err(error) => println!("------ {name} could not be started: {error}"),
+                Err(error) => say(&format!("------ {name} could not be started: {error}")),
             }
         }
         failed == 0
@@ -67,11 +66,11 @@ impl Run {
         match &result {
             Ok(()) => {
                 self.passed += 1;
-                println!("ok     {name}");
+                say(&format!("ok     {name}"));
             }
             Err(problem) => {
                 self.failed += 1;
-                println!("FAILED {name}: {problem}");
+                say(&format!("FAILED {name}: {problem}"));
             }
         }
         result.is_ok()
@@ -81,9 +80,26 @@ impl Run {
     pub(crate) fn finish(mut self) -> ExitCode {
         let leaks = leaked_keys();
         self.check("no key in anything that was printed", leaks);
-        println!("{} passed, {} failed", self.passed, self.failed);
+        say(&format!("{} passed, {} failed", self.passed, self.failed));
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Removes a folder that only steps which are over have needed: what all of them build together is more than a small disk holds.
+pub(crate) fn discard(folder: &Path) {
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// A line for whoever watches. A disk that is full, and cannot take it, ends steps but not the run.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Runs a command whose output goes to a file.
+fn logged(mut command: Command, path: &Path) -> io::Result<ExitStatus> {
+    let log = File::create(path)?;
+    let also = log.try_clone()?;
+    ended(command.stdin(Stdio::null()).stdout(log).stderr(also).spawn()?)
 }
 
 /// How a command ended, which it must within the time that any step of ours may take.

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::c::Built;
 use crate::python::Python;
-use crate::run::{Run, root, target};
+use crate::run::{Run, discard, root, target, workshop};
 use crate::sandbox::Address;
 
 pub(crate) fn check(run: &mut Run) {
@@ -70,8 +70,9 @@ pub(crate) fn slow(run: &mut Run) {
             .env("ASAN_OPTIONS", "detect_leaks=0")
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", "-Zsanitizer=address")
-            .env("CARGO_TARGET_DIR", target().join("xtask/asan"));
+            .env("CARGO_TARGET_DIR", workshop().join("asan"));
         run.step("Rust tests under AddressSanitizer", sanitized);
+        discard(&workshop().join("asan"));
     }
     for (test, seeds) in [("simulation", "40"), ("quota", "4")] {
         let long = run.cargo(["test", "--release", "--package", "activity-status-tests", "--test", test]);

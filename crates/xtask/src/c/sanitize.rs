@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::compile::{Way, programs, shared};
 use super::tests;
-use crate::run::{Run, Step, root, workshop};
+use crate::run::{Run, Step, discard, root, workshop};
 use crate::sandbox;
 use crate::tools::Tools;
 
@@ -86,12 +86,17 @@ pub(crate) fn test(run: &mut Run, tools: &Tools) {
                 }
             });
         }
+        discard(&folder(sanitizer));
     }
+}
+
+fn folder(sanitizer: &Sanitizer) -> PathBuf {
+    workshop().join(format!("c-{}", sanitizer.short))
 }
 
 /// The library and all tests with this sanitizer in them.
 fn build(run: &mut Run, tools: &Tools, sanitizer: &Sanitizer) -> Option<Way> {
-    let folder = workshop().join(format!("c-{}", sanitizer.short));
+    let folder = folder(sanitizer);
     let library = run
         .cargo(["build", "--package", "activity-status-c", "--target", TRIPLE])
         .env("RUSTC_BOOTSTRAP", "1")
