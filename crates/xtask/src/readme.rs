@@ -1,4 +1,4 @@
-//! Runs every code block of the README and of the page about C against the sandbox, so that none of it can grow old.
+//! Runs every code block of the README and of the pages about C and Python against the sandbox, so that none of it can grow old.
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,8 +29,12 @@ pub(crate) fn run_every_block(run: &mut Run, tools: &Tools, python: &Python, add
 }
 
 /// The pages that have code in them, and in which languages.
-const PAGES: [(&str, &[&str]); 2] =
-    [("README.md", &["rust", "c", "python", "sh"]), ("docs/c.md", &["c", "cpp"])];
+const PAGES: [(&str, &[&str]); 4] = [
+    ("README.md", &["rust", "c", "python", "sh"]),
+    ("docs/c.md", &["c", "cpp"]),
+    ("docs/python.md", &["python"]),
+    ("bindings/python/README.md", &["python"]),
+];
 
 fn run_blocks(
     run: &mut Run,
