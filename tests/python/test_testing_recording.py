@@ -1,11 +1,9 @@
 """Recorder and Replay: what was asked and answered comes back, and no key is in the file."""
 
-import base64
 import html
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -13,11 +11,8 @@ import pytest
 from activity_status import (
     Client,
     InDoubtError,
-    NativeTransport,
     Request,
     Response,
-    ServerError,
-    TimedOutError,
     TransportError,
 )
 from activity_status.testing import ManualClock, Recorder, Replay, Sandbox, UnexpectedRequestError
@@ -72,7 +67,7 @@ def test_a_part_of_a_key_is_masked_too_but_not_of_another_text() -> None:
     assert mask('"\\ud83d\\udd11 of the house"') == '"***"' == mask('"%F0%9F%94%91 of the house"')
 
 
-def repeating(keys: "dict[str, str]") -> Callable[[Request], Response]:
+def repeating(keys: dict[str, str]) -> Callable[[Request], Response]:
     """A vendor that repeats the keys it was given, escaped in each way."""
     said = " ".join(spelled for key in keys.values() for spelled in spellings(key))
 
@@ -86,10 +81,10 @@ def repeating(keys: "dict[str, str]") -> Callable[[Request], Response]:
 
 @pytest.mark.parametrize("keys", [KEYS, ODD_KEYS], ids=["plain", "odd"])
 @pytest.mark.parametrize("placement", ["headers", "query"])
-def test_no_key_is_in_the_file(tmp_path: Path, keys: "dict[str, str]", placement: Any) -> None:
+def test_no_key_is_in_the_file(tmp_path: Path, keys: dict[str, str], placement: Any) -> None:
     path = tmp_path / "recording.jsonl"
     connector = "connect0r-key/&+0987654321"
-    settings: "dict[str, Any]" = {**keys, "base_url": "https://vendor.invalid", "key_placement": placement}
+    settings: dict[str, Any] = {**keys, "base_url": "https://vendor.invalid", "key_placement": placement}
     with Recorder(repeating({**keys, "connector": connector}), path, mask=["Jürgen Müller"]) as recorder:
         client = Client(transport=recorder, **settings)
         body = {"Note": "of Jürgen Müller", "Keys": [*keys.values(), *map(quote, keys.values())]}
@@ -125,7 +120,7 @@ def test_what_was_recorded_of_a_vendor_comes_back(tmp_path: Path, vendor: Vendor
 
     replay = Replay(path)
     assert replay.left[0] == "POST /activity/create" and len(replay.left) == 4
-    other_keys = {name: f"another-{name}" for name in KEYS}
+    other_keys: Any = {name: f"another-{name}" for name in KEYS}
     again = Client(region="in", transport=replay, clock=ManualClock(), key_placement="query", **other_keys)
     assert again.submit(ACTIVITY) == job
     assert again.wait(job) == status

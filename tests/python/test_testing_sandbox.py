@@ -3,14 +3,12 @@
 import gc
 import threading
 import time
-from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Optional
+from datetime import timedelta
+from typing import Any, Optional
 
 import pytest
 
 from activity_status import (
-    Client,
     ConfigError,
     DeadlineError,
     InDoubtError,
@@ -21,15 +19,14 @@ from activity_status import (
     RefusedError,
     ServerError,
     Status,
-    TransportError,
     UnauthorizedError,
 )
-from activity_status.testing import Book, ManualClock, Sandbox
+from activity_status.testing import Book, Sandbox
 
 ACTIVITY = {"RelatedProspectId": "a-lead", "ActivityEvent": 201}
 
 
-def activity(number: int, note: str = "") -> "dict[str, Any]":
+def activity(number: int, note: str = "") -> dict[str, Any]:
     return {**ACTIVITY, "ActivityEvent": number, "ActivityNote": note}
 
 
@@ -43,11 +40,11 @@ def test_a_job_of_an_hour_is_over_at_once() -> None:
     assert time.monotonic() - began < 60, "it waited in the time of the machine"
 
 
-def history(**settings: Any) -> "tuple[list[tuple[str, str]], Book, float]":
+def history(**settings: Any) -> tuple[list[tuple[str, str]], Book, float]:
     sandbox = Sandbox(latency=(0.01, 0.3), spread=1, system_errors=0.2, application_errors=0.2, **settings)
     client = sandbox.client()
     jobs = [client.submit(activity(number)) for number in range(60)]
-    ends = []
+    ends: list[tuple[str, str]] = []
     for job, result in client.wait_all(jobs, timeout="20h"):
         assert isinstance(result, Status)
         ends.append((job.request_id, result.state))
@@ -109,7 +106,7 @@ def test_the_client_keeps_the_quota_of_the_sandbox() -> None:
     ],
 )
 def test_a_fault_strikes_the_calls_that_it_is_planned_for(
-    fault: Any, expected: "Optional[type[BaseException]]", accepted: int
+    fault: Any, expected: Optional[type[BaseException]], accepted: int
 ) -> None:
     sandbox = Sandbox()
     client = sandbox.client()
@@ -165,7 +162,7 @@ def test_the_book_is_a_copy_that_compares() -> None:
 
 
 def test_a_wrong_setting_is_named() -> None:
-    wrong: "list[tuple[dict[str, Any], type[Exception], str]]" = [
+    wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"nonsense": 1}, TypeError, "nonsense"),
         ({"workers": "many"}, TypeError, "workers"),
         ({"rate_per_minute": -1}, ConfigError, "rate_per_minute"),
@@ -188,7 +185,8 @@ def test_a_wrong_setting_is_named() -> None:
 
 def now_after(calls: int, **settings: Any) -> float:
     """The time when so many jobs were submitted and are settled."""
-    sandbox = Sandbox(**{"rate_per_minute": 60, **settings})
+    settings.setdefault("rate_per_minute", 60)
+    sandbox = Sandbox(**settings)
     client = sandbox.client()
     for job in [client.submit(activity(number)) for number in range(calls)]:
         client.wait(job, timeout="48h")
@@ -236,7 +234,7 @@ def test_how_calls_are_answered_is_set() -> None:
 def test_what_kind_of_window_is_kept_is_set(window: Any, counts: bool) -> None:
     sandbox = Sandbox(quota=(2, 10), window=window, refusals_count=counts)
     hasty = sandbox.client(quota="1000/1s", max_attempts=1)
-    admitted = []
+    admitted: list[int] = []
     for at in [0, 0, 1, 9, 12, 12]:
         sandbox.clock.advance(at - sandbox.clock.now())
         try:
@@ -251,7 +249,7 @@ def test_what_kind_of_window_is_kept_is_set(window: Any, counts: bool) -> None:
 def test_another_thread_gets_an_error_and_no_history_of_luck() -> None:
     sandbox = Sandbox()
     client = sandbox.client()
-    caught: "list[BaseException]" = []
+    caught: list[BaseException] = []
 
     def ask() -> None:
         try:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from activity_status import Client, ConfigError, Job, TransportError
-from activity_status.testing import Sandbox, SandboxServer
+from activity_status import ConfigError, Job, TransportError
+from activity_status.testing import SandboxServer
 
 ACTIVITY = {"RelatedProspectId": "a-lead", "ActivityEvent": 201}
 
@@ -29,8 +29,12 @@ def answers(url: str) -> bool:
 def test_threads_and_other_programs_talk_to_it() -> None:
     with SandboxServer(rate_per_minute=6000, quota="50/0.1s", seed=5) as server:
         client = server.client()
+
+        def submit(number: int) -> Job:
+            return client.submit({**ACTIVITY, "ActivityEvent": number})
+
         with ThreadPoolExecutor(4) as pool:
-            jobs = list(pool.map(lambda number: client.submit({**ACTIVITY, "ActivityEvent": number}), range(8)))
+            jobs = list(pool.map(submit, range(8)))
         script = "from activity_status import Client; print(Client.from_env().status(input()).request_id)"
         done = subprocess.run(
             [sys.executable, "-c", script],

@@ -132,15 +132,16 @@ impl Response {
     }
 }
 
-/// A transport that needs no Python: the package's own, or that of a sandbox. Client(transport=...) takes it. Called like a transport of
-/// one's own, it sends a Request.
+/// A transport that needs no Python: the package's own, or that of a sandbox. Client(transport=...) takes it. Called like a
+/// transport of one's own, it sends a Request.
+///
+/// The one that is made here is the package's own HTTP, to stack a transport of one's own upon. Its settings are those of a
+/// Client: resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout and proxy.
 #[pyclass(frozen, module = "activity_status")]
 pub(crate) struct NativeTransport(pub(crate) Arc<dyn Transport>);
 
 #[pymethods]
 impl NativeTransport {
-    /// The package's own HTTP, for a transport of one's own to stack upon. The settings are those of a Client: resolve_timeout,
-    /// connect_timeout, send_timeout, head_timeout, body_timeout and proxy.
     #[new]
     #[pyo3(signature = (**settings))]
     fn new(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {

@@ -705,6 +705,7 @@ class Operation:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@disjoint_base
 class Clock:
     """The time by which a client goes."""
 
@@ -846,12 +847,24 @@ class Response:
     def body(self) -> bytes:
         """The whole body."""
 
+class _TransportOptions(TypedDict, total=False):
+    resolve_timeout: _Time | None
+    connect_timeout: _Time | None
+    send_timeout: _Time | None
+    head_timeout: _Time | None
+    body_timeout: _Time | None
+    proxy: str | None
+
 @final
 class NativeTransport:
-    """A transport that needs no Python, such as that of a sandbox: Client(transport=...) takes it. Called like a transport of
-    one's own, it sends a Request.
+    """A transport that needs no Python: the package's own, or that of a sandbox. Client(transport=...) takes it. Called like a
+    transport of one's own, it sends a Request.
+
+    The one that is made here is the package's own HTTP, to stack a transport of one's own upon. Its settings are those of a
+    Client: resolve_timeout, connect_timeout, send_timeout, head_timeout, body_timeout and proxy.
     """
 
+    def __new__(cls, **settings: Unpack[_TransportOptions]) -> Self: ...
     def __call__(self, request: Request) -> Response: ...
 
 @final
