@@ -172,7 +172,7 @@ def test_a_failure_comes_back_as_it_was(tmp_path: Path, fault: Any, expected: "t
         with pytest.raises(expected) as recorded:
             sandbox.client(transport=recorder, max_attempts=1).submit(ACTIVITY)
     with pytest.raises(expected) as replayed:
-        sandbox.client(transport=Replay(path), max_attempts=1).submit(ACTIVITY)
+        Sandbox().client(transport=Replay(path), max_attempts=1).submit(ACTIVITY)
     # The class of what a transport has raised stands before its text.
     assert str(recorded.value).partition(": ")[2] == str(replayed.value).partition(": ")[2]
     assert json.loads(path.read_text())["error"]["delivery"] in ("in_doubt", "not_sent")
