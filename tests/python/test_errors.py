@@ -1,16 +1,21 @@
 """One exception for each kind, and all of them values that travel."""
 
 import builtins
+import contextlib
 import copy
 import json
 import pickle
-from typing import Any
+import socket
+import threading
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
 
 import pytest
-from conftest import status_answer
+from conftest import Answer, Vendor, status_answer
 
 import activity_status
-from activity_status import ActivityStatusError, JobFailedError, Status, _native, errors  # pyright: ignore[reportPrivateUsage]
+from activity_status import ActivityStatusError, Client, InDoubtError, JobFailedError, Status, _native, errors  # pyright: ignore[reportPrivateUsage]
 
 ID = "72003d66-aa5d-4533-9e13-73da598dedf4"
 STATUS = Status.from_json(status_answer(ID, "FAILURE").body or b"")
@@ -33,6 +38,10 @@ FIELDS: dict[str, Any] = {
     "request_id": ID,
     "operation": "lead.update",
     "attempts": 3,
+    "elapsed": 1.5,
+    "sent_at": datetime(2026, 11, 23, 23, 39, 15, tzinfo=timezone.utc),
+    "delivery": "in_doubt",
+    "failure": "timed_out",
     "last_status": STATUS,
 }
 
@@ -129,3 +138,67 @@ def test_an_error_of_the_core_has_every_field() -> None:
         activity_status.Job("a b")
     assert pickle.loads(pickle.dumps(caught.value)).__dict__ == caught.value.__dict__
     assert set(caught.value.__dict__) == {"message", *FIELDS}
+
+
+@contextlib.contextmanager
+def that_answers(start: bytes) -> Generator[str, None, None]:
+    """The address of a vendor that begins its answer so, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                request = b""
+                while b"\r\n\r\n{}" not in request:
+                    request += connection.recv(4096)
+                connection.sendall(start)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(60)
+
+
+HEAD = b"HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{"
+
+
+@pytest.mark.parametrize(("start", "began"), [(b"", None), (HEAD, 201)])
+def test_of_a_submit_in_doubt_all_is_told(make: Callable[..., Client], start: bytes, began: Optional[int]) -> None:
+    before = datetime.now(timezone.utc)
+    with that_answers(start) as url, pytest.raises(InDoubtError) as caught:
+        make(base_url=url).submit({})
+    error, after = caught.value, datetime.now(timezone.utc)
+    assert error.sent_at is not None and before - timedelta(seconds=1) < error.sent_at < after
+    assert error.sent_at.utcoffset() == timedelta(0)
+    assert error.elapsed is not None and 0 < error.elapsed <= (after - before).total_seconds()
+    assert (error.delivery, error.http_status) == ("in_doubt", began)
+    assert error.failure in ("connection", "malformed")
+    assert error.sent_at.strftime("%Y-%m-%d %H:%M:%S UTC") in str(error)
+    assert pickle.loads(pickle.dumps(error)).__dict__ == error.__dict__
+    assert not error.retryable and "CRM" in error.hint
+
+
+def test_of_a_whole_answer_nothing_was_lost(client: Client, vendor: Vendor) -> None:
+    vendor.answer = lambda seen: Answer(b'{"ExceptionMessage":"no"}', 500)
+    with pytest.raises(activity_status.ServerError) as caught:
+        client.status(ID)
+    error = caught.value
+    assert (error.sent_at, error.delivery, error.failure) == (None, None, None)
+    assert error.elapsed is not None and error.elapsed > 0
+    assert error.vendor_body == '{"ExceptionMessage":"no"}'
+
+
+def test_a_wait_that_ran_out_tells_the_last_status_and_how_often_it_asked(client: Client, vendor: Vendor) -> None:
+    vendor.answer = lambda seen: status_answer(seen.request_id, "In-Queue")
+    with pytest.raises(activity_status.DeadlineError) as caught:
+        client.wait(ID, timeout=0.3)
+    error = caught.value
+    assert error.last_status is not None and error.last_status.state == "In-Queue"
+    assert error.attempts == sum(seen.path.endswith("/status") for seen in vendor.seen) > 0
+    assert error.elapsed is not None and error.elapsed >= 0.3 and error.retryable
+
+
+def test_what_was_refused_before_it_was_begun_took_no_time() -> None:
+    with pytest.raises(activity_status.ConfigError) as caught:
+        activity_status.Job("a b")
+    assert caught.value.elapsed is None and caught.value.attempts == 0

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Vendor, status_answer
+from conftest import Answer, Vendor, status_answer
 
 from activity_status import (
     Client,
     Granted,
+    Http,
     Job,
     JobFailedError,
     MalformedError,
@@ -59,6 +60,7 @@ VALUES: list[Callable[[], Any]] = [
     lambda: Snapshot(3, 22, 1 / 3, 1, 2**40),
     metrics,
     lambda: Metrics.from_json(b'{"ProcessingRatePerMinute":24.8}'),
+    lambda: Http(200, {'X-Id': '7'}, 2, 0.5, 1 / 3),
     lambda: Progress(5, 3, 1, 1, 0.5, 2.5, 0.1),
 ]
 
@@ -83,6 +85,36 @@ def test_values_do_not_change(value: Callable[[], Any]) -> None:
             setattr(one, name, None)
 
 
+def test_an_answer_tells_how_it_came(client: Client, vendor: Vendor) -> None:
+    secret = "session=s3cr3t-cookie"
+    plain = status_answer(ID).body
+    vendor.answer = lambda seen: Answer(plain, headers={"X-Trace": "7", "Set-Cookie": secret})
+    one = client.status(ID)
+    assert one.http is not None
+    assert (one.http.status, one.http.attempts, one.http.waited) == (200, 1, 0.0)
+    assert one.http.elapsed > 0
+    assert one.http.headers["x-trace"] == "7" and one.http.headers["set-cookie"] == secret
+    assert secret not in repr(one) + repr(one.http) + one.to_json() + repr(pickle.dumps(one))
+    assert repr(Http(200, elapsed=0.25)) == "<Http 200: headers=0 attempts=1 waited=0.000s elapsed=0.250s>"
+    headers: Any = one.http.headers
+    with pytest.raises(TypeError):
+        headers["x"] = "y"
+    stored = Status.from_json(one.raw)
+    assert stored == one and hash(stored) == hash(one) and stored.http is None
+    assert pickle.loads(pickle.dumps(one)).http is None and copy.deepcopy(one).http == one.http
+    vendor.answer = lambda seen: Answer(metrics().raw.encode(), headers={"X-Trace": "8"})
+    queue = client.metrics(operation="lead.update")
+    assert queue == metrics() and queue.http is not None and queue.http.headers["x-trace"] == "8"
+    assert metrics().http is None
+
+
+def test_of_a_job_that_was_waited_for_it_tells_how_often_it_was_asked(client: Client, vendor: Vendor) -> None:
+    vendor.answer = lambda seen: status_answer(ID, "In-Queue" if len(vendor.seen) < 3 else "Success")
+    found = client.wait(ID)
+    asked = sum(seen.path.endswith("/status") for seen in vendor.seen)
+    assert found.http is not None and found.http.attempts == asked > 1
+
+
 def test_values_that_differ_are_not_equal() -> None:
     assert status() != status("FAILURE") and status() != status(operation="lead.update")
     assert status() != status(StatusReason="another")
@@ -91,6 +123,7 @@ def test_values_that_differ_are_not_equal() -> None:
     assert TASKS != Operation.custom("task.create", "/task/create")
     assert metrics() != Metrics.from_json(metrics().raw) and metrics().raw == Metrics.from_json(metrics().raw).raw
     assert Progress(2) != Progress(3) != Progress(3, 1) != Progress(3, 1, eta=1.0)
+    assert Http(200) != Http(201) != Http(201, {"a": "b"}) != Http(201, {"a": "c"}) != Http(201, attempts=2)
     assert Granted(1) != Granted(2) and RetryAfter(1) != RetryAfter(2) and Granted(1) != RetryAfter(1)
     assert Settlement("refused") != Settlement("refused", 1.0) != Settlement("refused", 2.0)
     assert Snapshot(1, 2, 0.0) != Snapshot(1, 2, 0.5) != Snapshot(1, 2, 0.5, 1)

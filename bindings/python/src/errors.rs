@@ -1,6 +1,7 @@
 //! How an error of the core becomes an exception. The classes are in Python, in `errors.py`.
 
 use std::error::Error as _;
+use std::time::UNIX_EPOCH;
 
 use activity_status::plugin::LimiterError;
 use activity_status::{Error, ErrorKind, Operation, RequestId};
@@ -30,6 +31,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error, operation: Option<&Operat
         details.set_item("request_id", error.request_id().map(RequestId::as_str))?;
         details.set_item("operation", error.operation())?;
         details.set_item("attempts", error.attempts())?;
+        details.set_item("elapsed", error.elapsed().map(|time| time.as_secs_f64()))?;
+        if let Some(lost) = error.lost() {
+            details.set_item("sent_at", UNIX_EPOCH.checked_add(lost.sent_at))?;
+            details.set_item("delivery", lost.delivery.as_str())?;
+            details.set_item("failure", lost.failure.as_str())?;
+        }
         details.set_item("last_status", last_status.map(|(status, op)| Status::new(status, op.clone())))?;
         Ok(details)
     };

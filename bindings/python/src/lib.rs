@@ -12,6 +12,7 @@ mod errors;
 mod exchange;
 mod flights;
 mod followed;
+mod http;
 mod job;
 mod json;
 mod limiter;
@@ -41,7 +42,9 @@ mod _native {
     use super::*;
 
     #[pymodule_export]
-    use super::{client::Client, job::Job, metrics::Metrics, operation::Operation, status::Status};
+    use super::{
+        client::Client, http::Http, job::Job, metrics::Metrics, operation::Operation, status::Status,
+    };
 
     #[pymodule_export]
     use super::tracker::{Done, Ended, Sleep, Tracker};

@@ -4,6 +4,7 @@ use activity_status as core;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
+use crate::http::Http;
 use crate::operation::Operation;
 use crate::{errors, json};
 
@@ -70,6 +71,12 @@ impl Metrics {
     #[getter]
     fn raw(&self) -> &str {
         self.metrics.raw()
+    }
+
+    /// How the answer came; None of metrics that were read from text, or from a pickle.
+    #[getter]
+    fn http(&self) -> Option<Http> {
+        self.metrics.http().map(Http::from)
     }
 
     /// The metrics as the object that to_json writes.

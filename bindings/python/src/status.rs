@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyMappingProxy, PyString, PyTuple, PyType};
 
+use crate::http::Http;
 use crate::operation::Operation;
 use crate::{errors, json};
 
@@ -155,6 +156,12 @@ impl Status {
     fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMappingProxy>> {
         let read = json::loads(&PyString::new(py, &self.status.extra()), "the answer")?;
         Ok(PyMappingProxy::new(py, read.cast()?))
+    }
+
+    /// How the answer came; None of a status that was read from text, or from a pickle.
+    #[getter]
+    fn http(&self) -> Option<Http> {
+        self.status.http().map(Http::from)
     }
 
     /// Is no further change expected?

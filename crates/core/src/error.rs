@@ -57,9 +57,9 @@ impl Error {
         &self.0.message
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the answer, if there was one, or at least the beginning of one.
     pub fn http_status(&self) -> Option<u16> {
-        self.0.http_status
+        self.0.http_status.or_else(|| self.lost()?.head)
     }
 
     /// What the vendor said of it, if it did.

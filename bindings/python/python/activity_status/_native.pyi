@@ -24,6 +24,7 @@ __all__ = [
     "Tracker",
     "Clock",
     "Granted",
+    "Http",
     "RetryAfter",
     "Settlement",
     "Snapshot",
@@ -408,6 +409,9 @@ class Status:
         as JSON: a mapping that cannot be changed. Each time it is asked for, it is read anew from raw.
         """
     @property
+    def http(self) -> Http | None:
+        """How the answer came; None of a status that was read from text, or from a pickle."""
+    @property
     def settled(self) -> bool:
         """Is no further change expected?"""
     @property
@@ -663,6 +667,9 @@ class Metrics:
     @property
     def raw(self) -> str:
         """The whole answer, as it came."""
+    @property
+    def http(self) -> Http | None:
+        """How the answer came; None of metrics that were read from text, or from a pickle."""
     def to_dict(self) -> dict[str, Any]:
         """The metrics as the object that to_json writes."""
     def to_json(self) -> str:
@@ -671,6 +678,43 @@ class Metrics:
         """
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, memo: object) -> Self: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Http:
+    """How an answer came: beside what it says, for logs and for whoever looks for a cause.
+
+    Two are equal if all is. A header may hold what is not for everybody, such as a cookie: a repr shows none, a pickle has
+    them all.
+    """
+
+    __match_args__: Final = ("status", "headers")
+    def __new__(
+        cls,
+        status: int,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        attempts: int = 1,
+        waited: float = 0.0,
+        elapsed: float = 0.0,
+    ) -> Self: ...
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers by their names in lower case, as a mapping that cannot be changed; of one that came more than once the
+        last.
+        """
+    @property
+    def attempts(self) -> int:
+        """How many HTTP calls it took; of a job that was waited for, how often it had been asked about."""
+    @property
+    def waited(self) -> float:
+        """How many seconds the call had to wait for the quota; of a job that was waited for, the last question about it."""
+    @property
+    def elapsed(self) -> float:
+        """How many seconds the last exchange took, from sending to the whole answer."""
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

@@ -13,6 +13,7 @@ from ._native import KINDS
 
 TYPE_CHECKING = False  # The module typing takes longer to import than all of this package.
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any, Literal
 
     from ._native import Status
@@ -48,7 +49,7 @@ class ActivityStatusError(Exception):
     """May the same call be made again? ``safe``: yes. ``may_duplicate``: it may have been carried out already.
     ``pointless``: it would fail again."""
     http_status: int | None
-    """The HTTP status of the answer, if there was one."""
+    """The HTTP status of the answer, if there was one, or at least the beginning of one."""
     vendor_type: str | None
     """The vendor's ``ExceptionType``, such as ``MXInvalidAccessKeyException``."""
     vendor_message: str | None
@@ -61,6 +62,16 @@ class ActivityStatusError(Exception):
     """The name of the operation, such as ``activity.create``, if one was begun."""
     attempts: int
     """How many HTTP calls were tried; of a job that was waited for, how often it was asked about. 0 if nothing was sent."""
+    elapsed: float | None
+    """How many seconds the whole call took, with its waits and attempts; of a job that was waited for, how long it was.
+    None if nothing was begun."""
+    sent_at: datetime | None
+    """When the call was sent whose answer was lost, in UTC; None if a whole answer came, or nothing was sent."""
+    delivery: Literal["in_doubt", "partly", "not_sent"] | None
+    """Can a call whose answer was lost have arrived? ``in_doubt``: it may have. ``partly``: not all of it, so nobody can have
+    acted on it. ``not_sent``: certainly not."""
+    failure: Literal["connection", "timed_out", "malformed", "config", "interrupted"] | None
+    """In which way the answer was lost."""
     last_status: Status | None
     """The last thing the vendor said of the job, if a wait ended before its outcome."""
 
@@ -76,6 +87,10 @@ class ActivityStatusError(Exception):
         request_id: str | None = None,
         operation: str | None = None,
         attempts: int = 0,
+        elapsed: float | None = None,
+        sent_at: datetime | None = None,
+        delivery: Literal["in_doubt", "partly", "not_sent"] | None = None,
+        failure: Literal["connection", "timed_out", "malformed", "config", "interrupted"] | None = None,
         last_status: Status | None = None,
     ) -> None:
         super().__init__(message)
@@ -88,6 +103,10 @@ class ActivityStatusError(Exception):
         self.request_id = request_id
         self.operation = operation
         self.attempts = attempts
+        self.elapsed = elapsed
+        self.sent_at = sent_at
+        self.delivery = delivery
+        self.failure = failure
         self.last_status = last_status
 
     @property
@@ -181,7 +200,8 @@ class MalformedError(ActivityStatusError, ValueError):
 class InDoubtError(ActivityStatusError):
     """A submit was sent and its answer was lost: the job may exist, or not.
 
-    Look in the CRM before you send it again: that may create it twice."""
+    Look in the CRM before you send it again: that may create it twice. ``sent_at`` says when to look for, ``failure`` how
+    the answer was lost, and an ``http_status`` that it had begun: 200 then makes the job very probable."""
 
     kind = "in_doubt"
 
