@@ -252,7 +252,7 @@ fn of_an_answer_that_was_lost_it_is_told_when_it_was_sent_and_how_far_it_came() 
     let (error, told) = lost(&[Meets::Head(201)]);
     let told = told.unwrap();
     assert_eq!((told.sent_at, told.delivery), (BEGAN + ms(500), Delivery::InDoubt));
-    assert_eq!((told.failure, told.head), (Failure::TimedOut, Some(201)));
+    assert_eq!((told.failure, told.head, error.http_status()), (Failure::TimedOut, Some(201), Some(201)));
     assert_eq!(
         error.to_string(),
         "it broke (activity.create, sent at 2024-11-23 23:40:19 UTC, its answer began with 201, 1 attempt). Look in \
@@ -260,6 +260,7 @@ fn of_an_answer_that_was_lost_it_is_told_when_it_was_sent_and_how_far_it_came() 
     );
     let (error, told) = lost(&[LOST]);
     assert_eq!((told.unwrap().failure, told.unwrap().head), (Failure::Connection, None));
+    assert_eq!(error.http_status(), None);
     assert!(
         error.to_string().contains("(activity.create, sent at 2024-11-23 23:40:19 UTC, 1 attempt)"),
         "{error}"

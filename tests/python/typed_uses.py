@@ -1,6 +1,7 @@
 """Uses of the package that type checkers read and nobody runs. Where a line is wrong, the checker has to say so."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Literal, Optional, Union
 
 from typing_extensions import assert_type
@@ -8,11 +9,13 @@ from typing_extensions import assert_type
 import activity_status
 from activity_status import (
     ActivityStatusError,
+    Batch,
     Client,
     Clock,
     Done,
     Ended,
     Granted,
+    Http,
     InDoubtError,
     Job,
     JobFailedError,
@@ -57,6 +60,11 @@ def of_status(status: Status) -> None:
     assert_type(status.settled, bool)
     assert_type(status.request_json(), Any)
     assert_type(status.to_dict(), dict[str, Any])
+    assert_type(status.extra, Mapping[str, Any])
+    assert_type(status.http, Optional[Http])
+    assert_type(Status.from_json(status.to_json()), Status)
+    assert_type(Job.from_token(job.to_token().encode()), Job)
+    assert_type(Metrics.from_json("{}", operation="lead.update"), Metrics)
     assert_type(status.raise_for_outcome(), Status)
     assert_type(Status.from_json(b"{}", "lead.update"), Status)
     assert status.outcome is Outcome.FAILED
@@ -70,9 +78,20 @@ def of_many(tracker: Tracker) -> None:
         assert_type(found, Job)
         assert_type(result, Union[Status, ActivityStatusError])
         if isinstance(result, ActivityStatusError):
+            assert_type(result.sent_at, Optional[datetime])
+            assert_type(result.elapsed, Optional[float])
+            assert_type(result.retryable, bool)
+            assert_type(result.hint, str)
             assert_type(result.last_status, Optional[Status])
         else:
             assert_type(result, Status)
+    batch = Batch()
+    batch.extend(waiting)
+    assert_type(batch.failed, list[tuple[Job, Status]])
+    assert_type(batch.errors, list[tuple[Job, ActivityStatusError]])
+    assert_type(batch[0], tuple[Job, Union[Status, ActivityStatusError]])
+    assert_type(batch.to_dicts(), list[dict[str, Any]])
+    assert_type(batch.raise_for_outcomes(), Batch)
     with client.wait_all({"a", "b"}, operation="lead.update", on_progress=print) as same:
         assert_type(same, WaitAll)
         assert_type(dict(same), dict[Job, Union[Status, ActivityStatusError]])
