@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 use std::{mem, process};
 
 use activity_status as core;
@@ -84,6 +85,22 @@ impl Followed {
     pub(crate) fn eta_of(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<(f64, f64)>> {
         let wanted = Job::given(job, None)?;
         self.asked(job.py(), |jobs| jobs.tracker.eta_of(&wanted).map(seconds))
+    }
+
+    pub(crate) fn last_status(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<Status>> {
+        let wanted = Job::given(job, None)?;
+        let status = self.asked(job.py(), |jobs| jobs.tracker.last_status(&wanted).cloned())?;
+        Ok(status.map(|status| Status::new(status, wanted.operation().clone())))
+    }
+
+    pub(crate) fn deadline_error(
+        &self,
+        job: &Bound<'_, PyAny>,
+        waited: Duration,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (py, wanted) = (job.py(), Job::given(job, None)?);
+        let error = self.asked(py, |jobs| jobs.tracker.deadline_error(&wanted, waited))?;
+        Ok(error.map(|error| errors::raised(py, &error, Some(wanted.operation())).into_value(py).into_any()))
     }
 
     pub(crate) fn overdue(&self, py: Python<'_>) -> PyResult<Vec<Job>> {

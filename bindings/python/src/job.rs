@@ -43,7 +43,7 @@ impl Job {
 
     /// The id that the vendor gave it; also str(job).
     #[getter]
-    fn request_id(&self) -> &str {
+    pub(crate) fn request_id(&self) -> &str {
         self.0.request_id().as_str()
     }
 

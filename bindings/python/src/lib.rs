@@ -69,7 +69,7 @@ mod _native {
     #[pymodule_export]
     use super::testing::{Book, ManualClock, Sandbox, SandboxServer, check_limiter};
     #[pymodule_export]
-    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status};
+    use super::{cli::cli_main, metrics::restore_metrics, status::restore_status, text::seconds};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::client::Client;
 use crate::errors;
 use crate::followed::of_this_process;
+use crate::job::Job;
 use crate::signals::{detached, report_unheard};
 
 /// One question that a Tracker wants asked, with leave of the limiter to ask it now.
@@ -22,7 +23,7 @@ use crate::signals::{detached, report_unheard};
 pub(crate) struct Look {
     /// Until it is answered.
     look: Mutex<Option<core::Look>>,
-    request_id: Option<String>,
+    job: Option<Job>,
     process: u32,
     client: Py<Client>,
 }
@@ -32,7 +33,13 @@ impl Look {
     /// The job that is asked about; None if the question is how long its operation's queue is.
     #[getter]
     fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.job.as_ref().map(Job::request_id)
+    }
+
+    /// The same as a Job, with its operation.
+    #[getter]
+    fn job(&self) -> Option<Job> {
+        self.job.clone()
     }
 
     /// Asks by the client's own connections, and tells the tracker. It blocks the calling thread until there is an
@@ -121,8 +128,8 @@ impl Look {
 
 impl Look {
     pub(crate) fn new(look: core::Look, client: Py<Client>) -> Self {
-        let request_id = look.request_id().map(|id| id.as_str().to_owned());
-        Look { look: Mutex::new(Some(look)), request_id, process: process::id(), client }
+        let job = look.request_id().map(|id| Job(core::Job::new(look.operation().clone(), id.clone())));
+        Look { look: Mutex::new(Some(look)), job, process: process::id(), client }
     }
 
     fn taken(&self, py: Python<'_>) -> PyResult<core::Look> {

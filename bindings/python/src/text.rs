@@ -41,6 +41,13 @@ impl<'py> FromPyObject<'_, 'py> for Time {
     }
 }
 
+/// So many seconds: the time that an argument names, for what waits by a clock of Python's.
+#[pyfunction]
+#[pyo3(name = "_seconds")]
+pub(crate) fn seconds(py: Python<'_>, time: Time) -> PyResult<f64> {
+    Ok(time.read(py)?.as_secs_f64())
+}
+
 /// A quota: a text such as "25/5s", or the calls and the time.
 pub(crate) struct Quota(pub(crate) String);
 

@@ -7,6 +7,8 @@ use crate::job::Job;
 use crate::look::Look;
 use crate::progress::Progress;
 use crate::signals::detached;
+use crate::status::Status;
+use crate::text::Time;
 
 /// Follows many jobs in steps, for an event loop: it has no thread, and waits for nothing but its limiter's answers.
 ///
@@ -74,6 +76,18 @@ impl Tracker {
     /// if nothing tells.
     fn eta_of(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<(f64, f64)>> {
         self.0.eta_of(job)
+    }
+
+    /// What the vendor last said of an open job, a request id or a Job; None if it has not been asked.
+    fn last_status(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<Status>> {
+        self.0.last_status(job)
+    }
+
+    /// The DeadlineError for somebody who has waited so long for an open job, a request id or a Job, and gives up while others
+    /// may still wait. It is not raised. None if the job is not open.
+    #[pyo3(text_signature = "($self, job, waited)")]
+    fn deadline_error(&self, job: &Bound<'_, PyAny>, waited: Time) -> PyResult<Option<Py<PyAny>>> {
+        self.0.deadline_error(job, waited.read(job.py())?)
     }
 
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still

@@ -86,6 +86,11 @@ impl Look {
         self.id.as_ref()
     }
 
+    /// The operation of that job, or of that queue.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
     /// Asks by the client's own transport, and tells the tracker. Blocks until there is an answer, or the call's time is over.
     pub fn send(mut self) {
         self.attempt.at = self.pipeline.clock.now();

@@ -229,6 +229,15 @@ impl Tracker {
         self.jobs.find(job)?.trouble.as_ref()
     }
 
+    /// What to say of an open job to somebody who has waited for it so long and gives up, while others may still wait: an error of kind
+    /// [`Deadline`](ErrorKind::Deadline), with the [last status](Error::last_status).
+    pub fn deadline_error(&self, job: &Job, waited: Duration) -> Option<Error> {
+        let open = self.jobs.find(job)?;
+        let last_status = open.last.as_deref().cloned();
+        let error = self.too_late(open, waited).about(&job.operation, Some(&job.id));
+        Some(error.with_attempts(open.looks).with_last_status(last_status))
+    }
+
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still asked
     /// about now and then, until the deadline.
     pub fn overdue(&self) -> Vec<Job> {
@@ -496,24 +505,29 @@ impl Tracker {
     /// Ends the next open job if none can be followed any further: one a step, so that a million do not take a breath's time.
     fn end_next(&mut self, now: Duration) {
         let Some((key, open)) = self.jobs.open.first_key_value() else { return };
-        let (key, state) = (*key, open.last.as_ref().map_or("unknown", |status| status.state().as_str()));
+        let key = *key;
         if let Some(error) = self.over.take() {
             // What caused it can be told once.
             self.over = Some(error.copy());
             return self.end(key, Err(error));
         }
-        if now < self.deadline() {
-            return;
+        if now >= self.deadline() {
+            let error = self.too_late(open, self.options.deadline);
+            self.end(key, Err(error));
         }
+    }
+
+    /// It was not settled in this time.
+    fn too_late(&self, open: &Open, time: Duration) -> Error {
+        let state = open.last.as_ref().map_or("unknown", |status| status.state().as_str());
         let trouble = self.limiter.away.as_ref().or(open.trouble.as_ref()).map(Error::copy);
         let looked =
             trouble.as_ref().map(|t| format!("; the last look failed: {}", t.message())).unwrap_or_default();
         let message = format!(
-            "not settled within {:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
-            self.options.deadline
+            "not settled within {time:?}, and the job goes on at the vendor's: its last state is {state}{looked}",
         );
         let error = Error::new(ErrorKind::Deadline, Resend::Safe, message);
-        self.end(key, Err(error.with_source(trouble.map(|trouble| Box::new(trouble) as _))));
+        error.with_source(trouble.map(|trouble| Box::new(trouble) as _))
     }
 
     /// Gives up the place that the limiter keeps.

@@ -7,7 +7,7 @@ from typing_extensions import Self, TypeAlias, Unpack, disjoint_base
 
 from . import plugin as _plugin
 from ._outcome import Outcome
-from .errors import ActivityStatusError
+from .errors import ActivityStatusError, DeadlineError
 
 __all__ = [
     "Client",
@@ -45,6 +45,7 @@ __all__ = [
     "check_limiter",
     "_restore_metrics",
     "_restore_status",
+    "_seconds",
     "KINDS",
     "SETTINGS",
     "__version__",
@@ -513,6 +514,12 @@ class Tracker:
         """In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that; None
         if nothing tells.
         """
+    def last_status(self, job: str | Job) -> Status | None:
+        """What the vendor last said of an open job, a request id or a Job; None if it has not been asked."""
+    def deadline_error(self, job: str | Job, waited: _Time) -> DeadlineError | None:
+        """The DeadlineError for somebody who has waited so long for an open job, a request id or a Job, and gives up while others
+        may still wait. It is not raised. None if the job is not open.
+        """
     @property
     def overdue(self) -> list[Job]:
         """Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still
@@ -531,6 +538,9 @@ class Look:
     @property
     def request_id(self) -> str | None:
         """The job that is asked about; None if the question is how long its operation's queue is."""
+    @property
+    def job(self) -> Job | None:
+        """The same as a Job, with its operation."""
     def send(self) -> None:
         """Asks by the client's own connections, and tells the tracker. It blocks the calling thread until there is an
         answer, or the call's time is over; Ctrl-C ends it at once. It raises nothing else: what became of the question is
@@ -1415,3 +1425,6 @@ def _restore_status(raw: str, operation: Operation, request_id: str, outcome: st
 
 def _restore_metrics(raw: str, operation: Operation) -> Metrics:
     """What pickled Metrics become again."""
+
+def _seconds(time: _Time) -> float:
+    """So many seconds: the time that an argument names, for what waits by a clock of Python's."""
