@@ -243,7 +243,7 @@ impl Transport for PyTransport {
 
 /// What a transport raised, as the failure of an exchange: an OSError, or an exception that says its delivery. Any other
 /// one leaves the call as itself.
-fn lost(py: Python<'_>, error: PyErr) -> TransportError {
+pub(crate) fn lost(py: Python<'_>, error: PyErr) -> TransportError {
     let said = |name: &str| {
         let said = error.value(py).getattr_opt(name).ok().flatten()?;
         said.extract::<String>().ok()

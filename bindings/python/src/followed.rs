@@ -71,6 +71,18 @@ impl Followed {
         self.asked(py, |jobs| jobs.tracker.add(job))
     }
 
+    pub(crate) fn forget(&self, job: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let unwanted = Job::given(job, None)?;
+        self.asked(job.py(), |jobs| {
+            let of_it = |(other, _): &Ended| {
+                (other.operation(), other.request_id()) == (unwanted.operation(), unwanted.request_id())
+            };
+            let kept = jobs.kept.len();
+            jobs.kept.retain(|ended| !of_it(ended));
+            jobs.tracker.forget(&unwanted) || jobs.kept.len() < kept
+        })
+    }
+
     pub(crate) fn progress(&self, py: Python<'_>) -> PyResult<Progress> {
         self.asked(py, |jobs| jobs.tracker.progress().into())
     }

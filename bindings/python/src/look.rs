@@ -3,15 +3,17 @@ use std::{mem, process};
 
 use activity_status as core;
 use activity_status::plugin::{Delivery, Failure, Head, Response, TransportError};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBaseException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::client::Client;
 use crate::errors;
+use crate::exchange::lost;
 use crate::followed::of_this_process;
 use crate::job::Job;
+use crate::observer::{Update, updating};
 use crate::signals::{detached, report_unheard};
 
 /// One question that a Tracker wants asked, with leave of the limiter to ask it now.
@@ -44,10 +46,11 @@ impl Look {
 
     /// Asks by the client's own connections, and tells the tracker. It blocks the calling thread until there is an
     /// answer, or the call's time is over; Ctrl-C ends it at once. It raises nothing else: what became of the question is
-    /// told by the tracker's steps.
-    fn send(&self, py: Python<'_>) -> PyResult<()> {
-        let look = self.taken(py)?;
-        told(py, || look.send())
+    /// told by the tracker's steps. on_update is called with the Status, if one is read, before the tracker hears of it.
+    #[pyo3(signature = (*, on_update=None))]
+    fn send(&self, py: Python<'_>, on_update: Option<Py<PyAny>>) -> PyResult<()> {
+        let (look, update) = (self.taken(py)?, self.update(on_update));
+        told(py, || updating(update, || look.send()))
     }
 
     /// The URL to get. It holds no key.
@@ -83,23 +86,31 @@ impl Look {
         result
     }
 
-    /// The whole answer has arrived, whatever its status.
+    /// The whole answer has arrived, whatever its status. on_update: as of send.
+    #[pyo3(signature = (status, headers, body, *, on_update=None))]
     fn answered(
         &self,
         py: Python<'_>,
         status: u16,
         headers: &Bound<'_, PyAny>,
         body: &Bound<'_, PyBytes>,
+        on_update: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let response = Response { head: head(status, headers)?, body: body.as_bytes().to_vec() };
-        let look = self.taken(py)?;
-        told(py, || look.answered(response))
+        let (look, update) = (self.taken(py)?, self.update(on_update));
+        told(py, || updating(update, || look.answered(response)))
     }
 
     /// No whole answer came, for a reason that holds no key. delivery: can the question have arrived? "in_doubt": it may
-    /// have. "partly": not all of it. "not_sent": certainly not, and then it does not count against the quota.
+    /// have. "partly": not all of it. "not_sent": certainly not, and then it does not count against the quota. Or give the
+    /// exception, as a transport would raise it: see activity_status.plugin.Transport. One that says nothing of the
+    /// exchange is raised.
     #[pyo3(signature = (message, delivery="in_doubt"))]
-    fn failed(&self, py: Python<'_>, message: String, delivery: &str) -> PyResult<()> {
+    fn failed(&self, py: Python<'_>, message: &Bound<'_, PyAny>, delivery: &str) -> PyResult<()> {
+        if message.is_instance_of::<PyBaseException>() {
+            let (look, error) = (self.taken(py)?, lost(py, PyErr::from_value(message.clone())));
+            return told(py, || look.failed(error));
+        }
         let delivery = match delivery {
             "in_doubt" => Delivery::InDoubt,
             "partly" => Delivery::Partly,
@@ -107,7 +118,12 @@ impl Look {
             _ => return Err(PyValueError::new_err("a delivery is one of in_doubt, partly, not_sent")),
         };
         let look = self.taken(py)?;
-        let error = TransportError { delivery, failure: Failure::Connection, message, source: None };
+        let error = TransportError {
+            delivery,
+            failure: Failure::Connection,
+            message: message.extract()?,
+            source: None,
+        };
         told(py, || look.failed(error))
     }
 
@@ -130,6 +146,11 @@ impl Look {
     pub(crate) fn new(look: core::Look, client: Py<Client>) -> Self {
         let job = look.request_id().map(|id| Job(core::Job::new(look.operation().clone(), id.clone())));
         Look { look: Mutex::new(Some(look)), job, process: process::id(), client }
+    }
+
+    /// Whoever is to hear of the status.
+    fn update(&self, on_update: Option<Py<PyAny>>) -> Option<Update> {
+        Some((on_update?, self.job.as_ref()?.0.operation().clone()))
     }
 
     fn taken(&self, py: Python<'_>) -> PyResult<core::Look> {

@@ -30,6 +30,12 @@ impl Tracker {
         self.0.add(job.py(), followed::one(job, operation)?)
     }
 
+    /// Stops following a job, a request id or a Job: no step tells its end any more. False if it is not followed. An answer that is
+    /// still on its way is of no account, even if the job is added again meanwhile.
+    fn forget(&self, job: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.0.forget(job)
+    }
+
     /// What to do now. Answers that have come are taken in first.
     ///
     /// - Look: ask this, and go on with the next step meanwhile.

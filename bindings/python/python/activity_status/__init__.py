@@ -60,13 +60,16 @@ from .errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._outcome import Outcome
+    from .aio import AsyncClient, AsyncWaitAll
     from .batch import Batch
 
-_LAZY = {"Batch": "batch", "Outcome": "_outcome"}
+_LAZY = {"AsyncClient": "aio", "AsyncWaitAll": "aio", "Batch": "batch", "Outcome": "_outcome"}
 
 # Without InterruptedError, so that `from activity_status import *` hides no built-in name.
 __all__ = [
     "ActivityStatusError",
+    "AsyncClient",
+    "AsyncWaitAll",
     "BadRequestError",
     "Batch",
     "CancelToken",

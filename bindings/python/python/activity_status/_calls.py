@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._loops import Loop
 from ._native import CancelToken, Job, Request, Response
 from ._threads import Threads
 from .errors import ActivityStatusError
 
+if TYPE_CHECKING:
+    from .plugin import AsyncTransport
+
 Result = TypeVar("Result")
-AsyncTransport = Callable[[Request], Awaitable[Response]]
 
 
 class Call(Generic[Result]):
@@ -54,12 +56,9 @@ class Call(Generic[Result]):
         raised: list[BaseException] = []
         is_over = threading.Event()
 
-        async def ask() -> None:
-            answer.append(await transport(request))
-
         async def work() -> None:
             try:
-                await self._loop.within(request.time_left, ask)
+                answer.append(await exchanged(self._loop, transport, request))
             except Exception as error:
                 raised.append(error)
             finally:
@@ -113,6 +112,19 @@ class Call(Generic[Result]):
             _warn("a submit was cancelled and has gone through all the same: %s, request %s", job.operation, job)
         elif isinstance(error, ActivityStatusError) and error.resend == "may_duplicate":
             _warn("a submit was cancelled when it may have gone through: %s", error)
+
+
+async def exchanged(loop: Loop, transport: AsyncTransport, request: Request) -> Response:
+    """What the transport answers within the time that it has."""
+    answer: list[Response] = []
+
+    async def ask() -> None:
+        answer.append(await transport(request))
+
+    await loop.within(request.time_left, ask)
+    if not isinstance(answer[0], Response):
+        raise TypeError(f"a transport answers a Response, not {type(answer[0]).__name__}")
+    return answer[0]
 
 
 class Blocking:

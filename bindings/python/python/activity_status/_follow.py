@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ._loops import Event, Loop
 from ._native import Done, Ended, Job, Look, Sleep, Status, Tracker
 from ._threads import Threads
-from .errors import ActivityStatusError, InterruptedError
+from .errors import InterruptedError
 
 if TYPE_CHECKING:
     from .plugin import Clock
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 ENDED = "the task that follows the jobs was ended; they go on at the vendor's"
 
 Asked = Callable[["BaseException | None"], object]
-Ask = Callable[[Loop, Look, contextvars.Context, Asked], None]
-"""Has a look asked in this context, and then tells so on the loop's thread: with what was raised, if that is not the tracker's affair."""
+OnUpdate = Callable[[Status], object]
+Ask = Callable[[Loop, Look, contextvars.Context, "OnUpdate | None", Asked], None]
+"""Has a look asked in this context: tells the status on any thread, and then the end on the loop's, with what was raised if that is
+not the tracker's affair."""
 
 
 class Follower:
@@ -50,8 +52,14 @@ class Follower:
             raise raised
         return self.tracker.step()
 
-    def ask(self, look: Look, context: contextvars.Context, then: Asked | None = None) -> None:
-        """Has this asked. What is raised then leaves the next step, unless somebody else is told."""
+    def ask(
+        self,
+        look: Look,
+        context: contextvars.Context | None = None,
+        on_update: OnUpdate | None = None,
+        then: Asked | None = None,
+    ) -> None:
+        """Has this asked. What is raised leaves the next step, unless somebody else is told."""
         tell = then or self._failed
 
         def asked(raised: BaseException | None) -> None:
@@ -60,7 +68,7 @@ class Follower:
             self.wake()
 
         self._in_flight += 1
-        self._ask(self.loop, look, context, asked)
+        self._ask(self.loop, look, context or contextvars.copy_context(), on_update, asked)
 
     async def sleep(self, seconds: float) -> None:
         """Does nothing for so long, or until it is woken."""
@@ -104,10 +112,9 @@ class Waits:
         self._deadlines: list[tuple[float, int, _Wait]] = []
         self._number = itertools.count()
         self._left = 0
-        self._answered: list[Job] = []
         follower.loop.spawn(self._follow)
 
-    async def wait(self, job: Job, timeout: float, on_update: Callable[[Status], object] | None) -> Status:
+    async def wait(self, job: Job, timeout: float, on_update: OnUpdate | None) -> Status:
         """Until the job ends, or for so long. It is followed as long as anybody waits for it."""
         wait = _Wait(job, timeout, self._follower.loop.event(), is_told=on_update is not None)
         self._join(wait)
@@ -154,7 +161,6 @@ class Waits:
         try:
             while self._of:
                 step = await self._follower.step()
-                self._update()
                 if isinstance(step, Look):
                     self._ask(step)
                 elif isinstance(step, Ended):
@@ -175,31 +181,25 @@ class Waits:
         job = look.job
         waits = self._of.get(job) if job is not None else None
         if job is None or not waits:
-            self._follower.ask(look, contextvars.copy_context())
-        else:
-            first = next(iter(waits))
-            self._follower.ask(look, first.context.copy(), partial(self._asked, job))
+            return self._follower.ask(look)
+        statuses: list[Status] = []
+        on_update = statuses.append if any(wait.is_told for wait in waits) else None
+        context = next(iter(waits)).context.copy()
+        self._follower.ask(look, context, on_update, partial(self._asked, job, statuses))
 
-    def _asked(self, job: Job, raised: BaseException | None) -> None:
-        if raised is None:
-            self._answered.append(job)
-        elif job in self._of:
-            for wait in self._of[job]:
-                wait.end(raised)
-            self._forget(job)
-
-    def _update(self) -> None:
-        """Tells what the answers that the tracker has just heard have said."""
-        for job in self._answered:
-            waits = [wait for wait in self._of.get(job, ()) if wait.is_told]
-            status = self._follower.tracker.last_status(job) if waits else None
-            for wait in waits:
+    def _asked(self, job: Job, statuses: list[Status], raised: BaseException | None) -> None:
+        for wait in self._of.get(job, ()):
+            for status in statuses:
                 wait.tell(status)
-        self._answered.clear()
+            if raised is not None:
+                wait.end(raised)
+        if raised is not None and job in self._of:
+            self._forget(job)
 
     def _end(self, ended: Ended) -> None:
         for wait in self._of.pop(ended.job, ()):
-            if isinstance(ended.result, Status):
+            # Of somebody who came when the last look was on its way already.
+            if isinstance(ended.result, Status) and ended.result != wait.last:
                 wait.tell(ended.result)
             wait.end(ended.result)
 
@@ -241,8 +241,8 @@ class _Wait:
         self.result: Status | BaseException | None = None
         self.has_left = False
 
-    def tell(self, status: Status | None) -> None:
-        if self.is_told and status is not None and status != self.last:
+    def tell(self, status: Status) -> None:
+        if self.is_told:
             self.last = status
             self.updates.append(status)
             self.event.set()

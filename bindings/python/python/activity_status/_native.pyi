@@ -72,7 +72,7 @@ _Operation: TypeAlias = (
 
 _CallClass: TypeAlias = Literal["submit", "poll", "other"]
 
-class _Options(TypedDict, total=False):
+class _Settings(TypedDict, total=False):
     api_key: str | None
     access_key: str | None
     secret_key: str | None
@@ -93,11 +93,16 @@ class _Options(TypedDict, total=False):
     head_timeout: _Time | None
     body_timeout: _Time | None
     proxy: str | None
-    transport: NativeTransport | _plugin.Transport | None
     clock: Clock | _plugin.Clock | None
     observer: _plugin.Observer | Callable[[Event], object] | None
     outcome_rule: _plugin.OutcomeRule | None
     credentials: _plugin.Credentials | None
+
+class _Options(_Settings, total=False):
+    transport: NativeTransport | _plugin.Transport | None
+
+class _AsyncOptions(_Settings, total=False):
+    transport: NativeTransport | _plugin.Transport | _plugin.AsyncTransport | None
 
 @final
 class Client:
@@ -496,6 +501,10 @@ class Tracker:
         """Follows one more job, a request id or a Job; False if it is followed already. Add jobs in the order in which they
         were submitted, unless the tracker was made with order="unknown". operation is that of a plain id.
         """
+    def forget(self, job: str | Job) -> bool:
+        """Stops following a job, a request id or a Job: no step tells its end any more. False if it is not followed. An answer that is
+        still on its way is of no account, even if the job is added again meanwhile.
+        """
     def step(self) -> Look | Sleep | Ended | Done:
         """What to do now. Answers that have come are taken in first.
 
@@ -541,10 +550,10 @@ class Look:
     @property
     def job(self) -> Job | None:
         """The same as a Job, with its operation."""
-    def send(self) -> None:
+    def send(self, *, on_update: Callable[[Status], object] | None = None) -> None:
         """Asks by the client's own connections, and tells the tracker. It blocks the calling thread until there is an
         answer, or the call's time is over; Ctrl-C ends it at once. It raises nothing else: what became of the question is
-        told by the tracker's steps.
+        told by the tracker's steps. on_update is called with the Status, if one is read, before the tracker hears of it.
         """
     @property
     def url(self) -> str:
@@ -562,14 +571,23 @@ class Look:
         quota's slot is free the sooner for it.
         """
     def answered(
-        self, status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes
+        self,
+        status: int,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        body: bytes,
+        *,
+        on_update: Callable[[Status], object] | None = None,
     ) -> None:
-        """The whole answer has arrived, whatever its status."""
+        """The whole answer has arrived, whatever its status. on_update: as of send."""
     def failed(
-        self, message: str, delivery: Literal["in_doubt", "partly", "not_sent"] = "in_doubt"
+        self,
+        message: str | BaseException,
+        delivery: Literal["in_doubt", "partly", "not_sent"] = "in_doubt",
     ) -> None:
         """No whole answer came, for a reason that holds no key. delivery: can the question have arrived? "in_doubt": it may
-        have. "partly": not all of it. "not_sent": certainly not, and then it does not count against the quota.
+        have. "partly": not all of it. "not_sent": certainly not, and then it does not count against the quota. Or give the
+        exception, as a transport would raise it: see activity_status.plugin.Transport. One that says nothing of the
+        exchange is raised.
         """
 
 @final

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from . import _loops
-from ._calls import AsyncTransport, Blocking, Call
-from ._follow import Asked, Follower, Waits, called
+from ._calls import Blocking, Call, exchanged
+from ._follow import Asked, Follower, OnUpdate, Waits, called
 from ._native import (
     CancelToken,
     Client,
@@ -31,13 +31,14 @@ from ._native import (
     _seconds,
 )
 from ._threads import Threads
-from .errors import ActivityStatusError, ConfigError
+from .errors import ActivityStatusError
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from . import plugin
-    from ._native import _Operation, _Options, _Time
+    from .plugin import AsyncTransport
+    from ._native import _AsyncOptions, _Operation, _Time
 
 __all__ = ["AsyncClient", "AsyncWaitAll"]
 
@@ -73,17 +74,17 @@ class AsyncClient:
     Use it as an async context manager, or await aclose, or leave it to the garbage collector.
     """
 
-    def __init__(self, **settings: Unpack[_Options]) -> None:
+    def __init__(self, **settings: Unpack[_AsyncOptions]) -> None:
         self._begin(partial(Client), settings)
 
     @classmethod
-    def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_Options]) -> Self:
+    def from_env(cls, prefix: str = "ACTIVITY_STATUS_", **overrides: Unpack[_AsyncOptions]) -> Self:
         """A client with the keys, the address and the limiter of the environment, as Client.from_env makes it."""
         client = cls.__new__(cls)
         client._begin(partial(Client.from_env, prefix), overrides)
         return client
 
-    def with_options(self, **overrides: Unpack[_Options]) -> Self:
+    def with_options(self, **overrides: Unpack[_AsyncOptions]) -> Self:
         """The same client with other settings or parts: the same quota, connections and threads, as Client.with_options."""
         client = type(self).__new__(type(self))
         client._begin(self._client.with_options, overrides, self)
@@ -134,8 +135,8 @@ class AsyncClient:
         DeadlineError, with the last_status, says that it was not settled within the timeout. The waits of a loop are
         followed together, as by wait_all, and those for the same job are one: begin them in the order in which the jobs
         were submitted, or say order="unknown". price and order are those of wait_all. on_update is called with each
-        Status that says something new, in the task that waits; it may be a coroutine function. What it raises ends the
-        wait.
+        Status that is read, the last one too, in the task that waits; it may be a coroutine function. What it raises ends
+        the wait.
         """
         job = _job(request_id, operation)
         seconds = _seconds(timeout)
@@ -239,11 +240,18 @@ class AsyncClient:
     def _follower(self, tracker: Tracker, loop: _loops.Loop) -> Follower:
         return Follower(tracker, loop, self._ask, self._clock, self._looking)
 
-    def _ask(self, loop: _loops.Loop, look: Look, context: contextvars.Context, asked: Asked) -> None:
+    def _ask(
+        self,
+        loop: _loops.Loop,
+        look: Look,
+        context: contextvars.Context,
+        on_update: OnUpdate | None,
+        asked: Asked,
+    ) -> None:
         if self._transport is None:
-            self._looking.run(partial(context.run, _send, loop, look, asked))
+            self._looking.run(partial(context.run, _send, loop, look, on_update, asked))
         else:
-            context.run(loop.spawn, partial(_exchange, loop, look, self._transport, asked))
+            context.run(loop.spawn, partial(_exchange, loop, look, self._transport, on_update, asked))
 
 
 class AsyncWaitAll:
@@ -344,7 +352,7 @@ class AsyncWaitAll:
             if isinstance(step, Done):
                 break
             if isinstance(step, Look):
-                follower.ask(step, contextvars.copy_context())
+                follower.ask(step)
             elif isinstance(step, Ended):
                 self._kept = step
                 await self._tell(follower)
@@ -389,25 +397,27 @@ def _asynchronous(transport: object) -> AsyncTransport | None:
     return cast("AsyncTransport", send) if is_async else None
 
 
-def _send(loop: _loops.Loop, look: Look, asked: Asked) -> None:
+def _send(loop: _loops.Loop, look: Look, on_update: OnUpdate | None, asked: Asked) -> None:
     raised: BaseException | None = None
     try:
-        look.send()
+        look.send(on_update=on_update)
     except BaseException as error:
         raised = error
     loop.call_soon(partial(asked, raised))
 
 
-async def _exchange(loop: _loops.Loop, look: Look, transport: AsyncTransport, asked: Asked) -> None:
+async def _exchange(
+    loop: _loops.Loop, look: Look, transport: AsyncTransport, on_update: OnUpdate | None, asked: Asked
+) -> None:
     raised: BaseException | None = None
-    request = Request("GET", look.url, look.headers, None, look.time_left)
-
-    async def ask() -> None:
-        look.answered(await transport(request))
-
     try:
-        await loop.within(request.time_left, ask)
+        try:
+            response = await exchanged(loop, transport, Request("GET", look.url, look.headers, None, look.time_left))
+        except Exception as error:
+            look.failed(error)
+        else:
+            look.answered(response.status, response.headers, response.body, on_update=on_update)
     except Exception as error:
-        raised = look.failed(error)
+        raised = error
     finally:
         asked(raised)

@@ -9,9 +9,10 @@ from .limiter import Limiter
 from .observer import Observer
 from .outcome_rule import OutcomeRule
 from .schedule import Schedule
-from .transport import Transport, TransportFailure
+from .transport import AsyncTransport, Transport, TransportFailure
 
 __all__ = [
+    "AsyncTransport",
     "Clock",
     "Credentials",
     "Keys",

@@ -21,6 +21,17 @@ class Transport(Protocol):
         ...
 
 
+class AsyncTransport(Protocol):
+    """A transport that is awaited: :class:`activity_status.AsyncClient` takes a coroutine function, or an object whose
+    ``send`` is one. All else is as of a :class:`Transport`; several exchanges may be under way at a time. A task that is
+    cancelled cancels the exchange of its call.
+    """
+
+    async def __call__(self, request: Request, /) -> Response:
+        """Sends the request and awaits the whole answer."""
+        ...
+
+
 class TransportFailure(ConnectionError):
     """Raised by a transport that knows more of a failure than an ``OSError`` tells.
 
