@@ -111,6 +111,7 @@ impl Look {
             let (look, error) = (self.taken(py)?, lost(py, PyErr::from_value(message.clone())));
             return told(py, || look.failed(error));
         }
+        let message = message.extract()?;
         let delivery = match delivery {
             "in_doubt" => Delivery::InDoubt,
             "partly" => Delivery::Partly,
@@ -118,12 +119,7 @@ impl Look {
             _ => return Err(PyValueError::new_err("a delivery is one of in_doubt, partly, not_sent")),
         };
         let look = self.taken(py)?;
-        let error = TransportError {
-            delivery,
-            failure: Failure::Connection,
-            message: message.extract()?,
-            source: None,
-        };
+        let error = TransportError { delivery, failure: Failure::Connection, message, source: None };
         told(py, || look.failed(error))
     }
 

@@ -28,8 +28,9 @@ def current() -> Loop:
 class Loop(Protocol):
     """An event loop. Its methods are called inside it, but for ``call_soon``."""
 
-    token: object
-    """What tells it from other loops."""
+    @property
+    def token(self) -> object:
+        """What tells it from other loops."""
 
     def event(self) -> Event:
         """An event for one task to wait for."""

@@ -201,16 +201,16 @@ class AsyncClient:
         self, make: Callable[..., Client], settings: Mapping[str, Any], like: AsyncClient | None = None
     ) -> None:
         given = dict(settings)
-        transport = like._transport if like else None
+        transport: AsyncTransport | None = like._transport if like else None
         if "transport" in given:
             transport = _asynchronous(given["transport"])
             if transport is not None:
                 given["transport"] = Blocking(transport)
         self._client = make(**given)
-        self._transport = transport
+        self._transport: AsyncTransport | None = transport
         self._clock: plugin.Clock | None = given.get("clock", like._clock if like else None)
-        self._looking = like._looking if like else Threads(AT_A_TIME)
-        self._calling = like._calling if like else Threads(AT_A_TIME)
+        self._looking: Threads = like._looking if like else Threads(AT_A_TIME)
+        self._calling: Threads = like._calling if like else Threads(AT_A_TIME)
         self._waits: dict[tuple[object, float | None, str], Waits] = {}
 
     async def _call(self, make: Callable[..., Result], deadline: _Time | None) -> Result:
