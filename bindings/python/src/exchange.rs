@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use activity_status::Settings;
@@ -227,6 +228,11 @@ impl Transport for PyTransport {
         request: &plugin::Request<'_>,
         on_head: &mut dyn FnMut(&Head),
     ) -> Result<plugin::Response, TransportError> {
+        if request.cancelled.load(Ordering::SeqCst) || request.time_left.is_zero() {
+            let failure = if request.time_left.is_zero() { Failure::TimedOut } else { Failure::Interrupted };
+            let message = "it was given up before it was sent".to_owned();
+            return Err(TransportError { delivery: Delivery::NotSent, failure, message, source: None });
+        }
         let request = Request(Flight::of(request));
         let answer = Python::try_attach(|py| self.call(py, request).map_err(|error| lost(py, error)));
         let ended = || TransportError {

@@ -67,7 +67,9 @@ mod _native {
     };
 
     #[pymodule_export]
-    use super::testing::{Book, ManualClock, Sandbox, SandboxServer, check_limiter};
+    use super::testing::{
+        Book, ManualClock, Sandbox, SandboxServer, check_clock, check_limiter, check_transport,
+    };
     #[pymodule_export]
     use super::{cli::cli_main, metrics::restore_metrics, status::restore_status, text::seconds};
 

@@ -98,9 +98,14 @@ pub(crate) fn leave_with(error: PyErr) {
     RAISED.set(Some(error));
 }
 
+/// What the call is to be left with, for whoever tells of it in another way.
+pub(crate) fn take_raised() -> Option<PyErr> {
+    RAISED.take()
+}
+
 /// What there is no call to leave with, as on a thread of ours, goes where Python sends such exceptions.
 pub(crate) fn report_unheard() {
-    if let Some(error) = RAISED.take() {
+    if let Some(error) = take_raised() {
         let _ = Python::try_attach(|py| error.write_unraisable(py, None));
     }
 }

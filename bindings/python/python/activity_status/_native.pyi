@@ -42,7 +42,9 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "cli_main",
+    "check_clock",
     "check_limiter",
+    "check_transport",
     "_restore_metrics",
     "_restore_status",
     "_seconds",
@@ -1436,6 +1438,26 @@ def check_limiter(
 
     AssertionError says which check failed and what the limiter did, and that the checks were not over within timeout
     seconds; an exception that the limiter raised is its cause. What open raises is raised.
+    """
+
+def check_transport(transport: NativeTransport | _plugin.Transport, *, timeout: _Time = 60.0) -> None:
+    """Puts a transport through the checks that ours goes through, against servers on this machine's loopback: a request arrives
+    as it was given, any status is an answer, no redirect is followed, what is cut off or endless is an error, what may have
+    arrived is never called not sent and goes out once, a call ends in its time, no error shows a key, and more.
+
+    It takes about a second, and ten more for each call that had to end and did not. TLS, proxies and names that have to be
+    looked up are not checked; of a transport of your own neither is when it tells of a head.
+
+    AssertionError says which check failed and what the transport did, and that the checks were not over within timeout
+    seconds; an exception that is no failure of an exchange is its cause.
+    """
+
+def check_clock(clock: Clock | _plugin.Clock, *, timeout: _Time = 60.0) -> None:
+    """Puts a clock through the checks that ours go through: its time never goes back, a sleep lasts as long as it was told on
+    every thread, and the time of day passes. It takes half a second of the clock's time.
+
+    AssertionError says which check failed and what the clock did, and that the checks were not over within timeout seconds of
+    the machine's time; an exception that the clock raised is its cause.
     """
 
 def _restore_status(raw: str, operation: Operation, request_id: str, outcome: str) -> Status:

@@ -9,7 +9,7 @@ mod server;
 mod settings;
 
 pub(crate) use book::Book;
-pub(crate) use checks::check_limiter;
+pub(crate) use checks::{check_clock, check_limiter, check_transport};
 pub(crate) use manual_clock::ManualClock;
 pub(crate) use sandbox::Sandbox;
 pub(crate) use server::SandboxServer;

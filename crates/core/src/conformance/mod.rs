@@ -32,9 +32,9 @@ mod transport;
 
 use std::fmt;
 
-pub use clock::check_clock;
+pub use clock::{check_clock, check_clock_alone};
 pub use limiter::{LimiterSubject, Time, check_limiter};
-pub use transport::check_transport;
+pub use transport::{check_transport, check_transport_without_heads};
 
 /// A check that was not passed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,9 +29,19 @@ A :class:`SandboxServer` is the same on a port of this machine, for threads, oth
 :class:`Recorder` writes down what was asked and answered, with the keys masked, and a :class:`Replay` answers from that. A
 :class:`ManualClock` is time that a test moves. In pytest there are the fixtures ``activity_status_sandbox`` and
 ``activity_status_server``, and for their settings the marker ``@pytest.mark.activity_status(rate_per_minute=60)``.
+
+:func:`check_limiter`, :func:`check_transport` and :func:`check_clock` tell what a part of your own gets wrong.
 """
 
-from .._native import Book, ManualClock, Sandbox, SandboxServer, check_limiter
+from .._native import (
+    Book,
+    ManualClock,
+    Sandbox,
+    SandboxServer,
+    check_clock,
+    check_limiter,
+    check_transport,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +55,9 @@ __all__ = [
     "Sandbox",
     "SandboxServer",
     "UnexpectedRequestError",
+    "check_clock",
     "check_limiter",
+    "check_transport",
 ]
 
 
