@@ -53,11 +53,10 @@ impl PyCredentials {
         let given = py.get_type::<PyDict>().call1((self.object.call0(py)?,))?.cast_into::<PyDict>()?;
         let named = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
             let name: String = name.extract()?;
+            // A name that is none is not quoted: it may be a key.
             let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
-                return Err(PyTypeError::new_err(format!(
-                    "credentials gives {}, not {name}",
-                    NAMES.join(", ")
-                )));
+                let what = format!("credentials gives {}, and nothing else", NAMES.join(", "));
+                return Err(PyTypeError::new_err(what));
             };
             // What cannot be a key is not quoted: it may hold one.
             let key = value.extract().map_err(|_| PyTypeError::new_err(format!("the {name} is no str")))?;
