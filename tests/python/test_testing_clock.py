@@ -32,7 +32,7 @@ def test_the_time_of_day_goes_with_it() -> None:
     assert clock.now() == 86500.0
     assert datetime.fromtimestamp(clock.wall(), timezone.utc) == datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
     assert datetime.fromtimestamp(ManualClock().wall(), timezone.utc) == datetime(2026, 1, 1, tzinfo=timezone.utc)
-    with pytest.raises(ValueError, match="wall"):
+    with pytest.raises(ValueError):
         ManualClock(wall=datetime(1969, 12, 31, tzinfo=timezone.utc))
 
 
