@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import KEYS, Answer, Seen, Vendor
+from conftest import KEYS, Answer, Seen, Vendor, status_answer
 
-from activity_status import ActivityStatusError, Client, ConfigError
+from activity_status import ActivityStatusError, Batch, Client, ConfigError
 
 ID = "72003d66-aa5d-4533-9e13-73da598dedf4"
 TAIL = "s3cr3t-connector-key-0123456789"
@@ -73,6 +73,33 @@ def test_an_answer_that_repeats_the_keys(
             holds_no_key(everything_of(error))
     assert failed >= 2
     holds_no_key(repr(client) + str(client))
+
+
+def everything_that_a_value_says(value: Any) -> str:
+    shown = [str(value), repr(value), repr(pickle.dumps(value))]
+    for name in ("to_dict", "to_dicts", "to_json", "to_token", "_repr_html_"):
+        if hasattr(value, name):
+            shown.append(str(getattr(value, name)()))
+    return "\n".join(shown)
+
+
+def test_what_calls_give_back_holds_no_key(client: Client, vendor: Vendor) -> None:
+    def answer(seen: Seen) -> Answer:
+        if seen.method == "POST":
+            return Answer(b'{"RequestID":"%s"}' % ID.encode())
+        if seen.path.endswith("/metrics"):
+            return Answer(b'{"PendingMessages":1}')
+        return Answer(echoed(seen).encode(), 404) if seen.request_id == "gone" else status_answer(seen.request_id)
+
+    vendor.answer = answer
+    job = client.submit({}, operation="telephony.logcall", path_tail=TAIL)
+    batch = Batch(client.wait_all([job, "gone"]))
+    status, metrics = client.status(job), client.metrics()
+    seen = " ".join(one.path + echoed(one) for one in vendor.seen)
+    assert all(secret in seen for secret in [*KEYS.values(), TAIL]), "the vendor was given all of them"
+    assert len(batch.succeeded) == len(batch.errors) == 1
+    for value in (job, status, status.http, metrics, metrics.http, batch, *(result for _, result in batch)):
+        holds_no_key(everything_that_a_value_says(value))
 
 
 @pytest.mark.parametrize("name", [*KEYS, "proxy", "base_url", "key_placement"])
