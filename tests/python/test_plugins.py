@@ -121,6 +121,16 @@ def test_by_a_clock_of_ones_own_a_wait_takes_no_time(make: Make, vendor: Vendor)
     assert updates == [Outcome.PENDING] * 40 + [Outcome.SUCCEEDED]
 
 
+def test_an_update_may_use_the_client(client: Client) -> None:
+    updates: list[Status] = []
+
+    def on_update(status: Status) -> None:
+        updates.append(client.status("another"))
+
+    assert client.wait("a", on_update=on_update).succeeded
+    assert [status.request_id for status in updates] == ["another"]
+
+
 def test_what_a_clock_raises_leaves_the_call(make: Make) -> None:
     class Broken(Clock):
         def now(self) -> float:

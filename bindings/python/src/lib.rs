@@ -37,7 +37,7 @@ use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
 /// The native part of activity_status. Use that package: what is here and not there may change.
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _native {
     use super::*;
 

@@ -189,10 +189,12 @@ thread_local! {
 
 fn update(py: Python<'_>, event: &plugin::Event<'_>) -> PyResult<()> {
     let plugin::Event::Status { status, .. } = event else { return Ok(()) };
-    let update =
-        ON_UPDATE.with_borrow(|it| it.as_ref().map(|(it, operation)| (it.clone_ref(py), operation.clone())));
-    let Some((on_update, operation)) = update else { return Ok(()) };
-    on_update.call1(py, (Status::new((*status).clone(), operation),)).map(drop)
+    // What it calls itself is none of its updates.
+    let Some((on_update, operation)) = ON_UPDATE.take() else { return Ok(()) };
+    let status = Status::new((*status).clone(), operation.clone());
+    let told = on_update.call1(py, (status,)).map(drop);
+    ON_UPDATE.set(Some((on_update, operation)));
+    told
 }
 
 fn tell(py: Python<'_>, observer: &Py<PyAny>, event: &plugin::Event<'_>) -> PyResult<()> {

@@ -27,8 +27,9 @@ cargo xtask test [--full]   every check there is, from formatting to the README'
 cargo xtask header          writes include/activity_status.h anew
 cargo xtask dist --prefix P [--libdir lib] [--redis]
                             installs the C library into the folder P: headers, libraries, pkg-config, CMake
-cargo xtask wheel [--manylinux] [--out FOLDER]
-                            builds the Python wheel, for every Python and this machine or every Linux, and its source package
+cargo xtask wheel [--manylinux] [--out FOLDER | --test]
+                            builds the Python wheel, for every Python and this machine or every Linux, and its source package;
+                            --test: and tries them out under every Python that is here
 cargo xtask abi [--update]   does the header still say what bindings/c/abi keeps? --update writes down what was added
 cargo xtask bench c        what a call through the C library costs more than from Rust, in instructions (3 minutes)
 cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)
@@ -96,7 +97,7 @@ fn test(full: bool) -> ExitCode {
             });
         }
         packages::clear();
-        wheel::test(&mut run, &tools.python);
+        python::other_versions(&mut run, &tools.python);
         rust::slow(&mut run);
     }
     run.finish()
@@ -138,7 +139,7 @@ fn wheel(words: &[&str]) -> ExitCode {
         rest => (wheel::For::ThisMachine, rest),
     };
     let out = match rest {
-        [] => run::target().join("wheels"),
+        [] | ["--test"] => run::target().join("wheels"),
         ["--out", folder] => std::env::current_dir().unwrap_or_default().join(folder),
         _ => {
             eprintln!("{USAGE}");
@@ -153,7 +154,12 @@ fn wheel(words: &[&str]) -> ExitCode {
         }
     };
     let mut run = Run::start();
-    wheel::build(&mut run, &tools.python, systems, &out);
+    match rest {
+        ["--test"] => wheel::test(&mut run, &tools.python),
+        _ => {
+            wheel::build(&mut run, &tools.python, systems, &out);
+        }
+    }
     run.finish()
 }
 

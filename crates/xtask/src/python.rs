@@ -66,6 +66,18 @@ pub(crate) fn examples(run: &mut Run, python: &Python, address: &Address) {
     }
 }
 
+/// The same tests under every other Python that is here.
+pub(crate) fn other_versions(run: &mut Run, first: &str) {
+    for (version, python) in versions(first) {
+        if python != first
+            && let Some(python) = install(run, &python, &format!("python{version}"))
+        {
+            run.step(&format!("pytest under Python {version}"), python.module(&["pytest", "tests/python"]));
+            python.discard();
+        }
+    }
+}
+
 /// One Python of each version that is here, with its version. `first` is the one that this machine's tests run under.
 pub(crate) fn versions(first: &str) -> Vec<(&'static str, String)> {
     let found = |version: &&'static str| {
