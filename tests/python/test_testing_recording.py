@@ -47,7 +47,7 @@ def spellings(key: str) -> list[str]:
     return [outer(inner(key)) for inner in ways for outer in ways]
 
 
-@pytest.mark.parametrize("key", [*KEYS.values(), *ODD_KEYS.values(), "short"])
+@pytest.mark.parametrize("key", [*KEYS.values(), *ODD_KEYS.values(), "short"], ids=[*KEYS, *ODD_KEYS, "short"])
 def test_a_key_is_masked_however_it_is_spelled(key: str) -> None:
     mask = Mask()
     mask.hide_key(key)

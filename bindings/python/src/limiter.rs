@@ -346,7 +346,13 @@ impl Limiter for PyLimiter {
 /// such exceptions, to `sys.unraisablehook`; unless the call is left with an exception anyway.
 pub(crate) fn report(trouble: &LimiterError) {
     if !arrived() {
-        let _ = Python::try_attach(|py| errors::of_limiter(py, trouble).write_unraisable(py, None));
+        // A program whose modules are gone already has no limiter that could work, and nobody to hear of it.
+        let modules = |py: Python<'_>| py.import("sys")?.getattr("meta_path")?.is_truthy();
+        let _ = Python::try_attach(|py| {
+            if modules(py).unwrap_or(false) {
+                errors::of_limiter(py, trouble).write_unraisable(py, None);
+            }
+        });
     }
 }
 

@@ -235,8 +235,9 @@ fn log(py: Python<'_>, event: &plugin::Event<'_>) -> PyResult<()> {
     let loggers = match LOGGERS.get(py) {
         Some(loggers) => loggers,
         None => {
-            let modules = py.import("sys")?.getattr("modules")?;
-            let Ok(logging) = modules.get_item("logging") else { return Ok(()) };
+            // At the end of a program there is not even `sys`.
+            let Ok(sys) = py.import("sys") else { return Ok(()) };
+            let Ok(logging) = sys.getattr("modules")?.get_item("logging") else { return Ok(()) };
             let named = |name: &str| logging.call_method1("getLogger", (name,)).map(Bound::unbind);
             let root = named("activity_status")?;
             root.call_method1(py, "addHandler", (logging.getattr("NullHandler")?.call0()?,))?;
