@@ -56,7 +56,7 @@ fn each_mistake_of_a_transport_is_found_by_its_check() {
         ["not sent is what did not leave", "what may have arrived is in doubt, and sent once"];
     let [ends, key, mixed] =
         ["a call ends in its time", "an error shows no key", "calls at once get their own answers"];
-    let never = &*Box::leak(Box::new(AtomicBool::new(false)));
+    let never = &*Box::leak(Box::default());
 
     let mistakes: Vec<(&str, &str, Box<dyn Transport>)> = vec![
         ("it drops a header", arrives, changing(|request| request.headers = &request.headers[1..])),

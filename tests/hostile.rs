@@ -240,7 +240,7 @@ fn a_request_that_another_plugin_spoiled_does_not_leave() {
             headers: &headers,
             body: None,
             time_left,
-            cancelled: &AtomicBool::new(false),
+            cancelled: &Arc::default(),
             new_connection,
         };
         let error = transport.send(&request, &mut |_| {}).unwrap_err();
@@ -263,7 +263,7 @@ fn a_call_that_is_cancelled_or_out_of_time_does_not_leave() {
             body: None,
             time_left,
             new_connection: &AtomicBool::new(false),
-            cancelled: &AtomicBool::new(cancelled),
+            cancelled: &Arc::new(AtomicBool::new(cancelled)),
         };
         let error = transport.send(&request, &mut |_| {}).unwrap_err();
         assert_eq!((error.failure, error.delivery), (failure, Delivery::NotSent));
@@ -376,7 +376,7 @@ fn a_transport_tells_when_it_had_to_connect() {
             body: None,
             time_left,
             new_connection,
-            cancelled: &AtomicBool::new(false),
+            cancelled: &Arc::default(),
         };
         let mut told = None;
         transport.send(&request, &mut |_| told = Some(new_connection.load(Ordering::SeqCst))).unwrap();

@@ -36,8 +36,8 @@ pub unsafe extern "C" fn astat_cancel_free(cancel: *mut astat_cancel) {
 /// is given; of a job that is waited for it is not.
 ///
 /// A wait for the quota, a pause before another attempt and a wait for jobs end at once (under a clock of your own, when
-/// its present sleep ends). A question that is on its way ends when its answer or its time-out comes, unless the
-/// transport is your own and looks at astat_request_is_cancelled; and it counts against the quota.
+/// its present sleep ends). What is on its way is given up within 25 ms, with a transport of your own as soon as that looks
+/// at astat_request_is_cancelled; and it counts against the quota.
 ///
 /// Any thread may call it, as often as it likes, and a signal handler too. NULL is nothing to do.
 #[unsafe(no_mangle)]

@@ -380,7 +380,7 @@ impl From<&Request<'_>> for astat_request {
             headers: headers.map(|it| (it.name.into(), Zeroizing::new(it.value.into()))).collect(),
             body: request.body.and_then(|body| std::str::from_utf8(body).ok()).into(),
             time_left_ns: ns(request.time_left),
-            cancelled: request.cancelled,
+            cancelled: Arc::as_ptr(request.cancelled),
         }
     }
 }

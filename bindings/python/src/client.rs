@@ -20,7 +20,7 @@ use crate::operation::Operation;
 use crate::parts::{self, Parts};
 use crate::quota::Limiter;
 use crate::settings;
-use crate::signals::{blocking, cancellable, detached};
+use crate::signals::{blocking, detached};
 use crate::status::Status;
 use crate::text::Time;
 use crate::tracker::Tracker;
@@ -187,7 +187,7 @@ impl Client {
         deadline: Option<Time>,
         cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Job> {
-        let bounded = self.bounded(py, deadline, cancel)?;
+        let client = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
         let body = match body.cast::<PyBytes>() {
             Ok(bytes) => bytes.clone(),
@@ -203,7 +203,7 @@ impl Client {
         if let Some(tail) = path_tail {
             submission = submission.path_tail(&tail);
         }
-        let id = bounded.call(py, Some(&operation), |client| client.submit(&operation, &submission))?;
+        let id = blocking(py, Some(&operation), || client.submit(&operation, &submission))?;
         let wall = self.parts(py)?.get().clock().wall();
         Ok(Job(core::Job::new(operation, id).submitted_at(wall)))
     }
@@ -220,11 +220,10 @@ impl Client {
         deadline: Option<Time>,
         cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Status> {
-        let bounded = self.bounded(py, deadline, cancel)?;
+        let client = self.bounded(py, deadline, cancel)?;
         let job = Job::given(request_id, operation)?;
         let operation = job.operation();
-        let status =
-            bounded.call(py, Some(operation), |client| client.status(operation, job.request_id()))?;
+        let status = blocking(py, Some(operation), || client.status(operation, job.request_id()))?;
         Ok(Status::new(status, operation.clone()))
     }
 
@@ -253,12 +252,12 @@ impl Client {
         cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Status> {
         called("on_update", on_update)?;
-        let bounded = self.bounded(py, None, cancel)?;
+        let client = self.bounded(py, None, cancel)?;
         let job = Job::given(request_id, operation)?;
         let operation = job.operation();
         let options = followed::options(py, timeout, price, None, None)?;
         let on_update = on_update.map(|it| (it.clone().unbind(), operation.clone()));
-        let status = bounded.call(py, Some(operation), |client| {
+        let status = blocking(py, Some(operation), || {
             updating(on_update, || client.wait(operation, job.request_id(), &options))
         })?;
         Ok(Status::new(status, operation.clone()))
@@ -312,7 +311,7 @@ impl Client {
         let bounded = client.bounded(py, None, cancel)?;
         let options = followed::options(py, timeout, price, order, Some(jobs))?;
         let jobs = followed::jobs(jobs, operation)?;
-        let mut tracker = followed::tracker(&bounded.client, &options, schedule)?;
+        let mut tracker = followed::tracker(&bounded, &options, schedule)?;
         let ((), raised) = detached(py, || {
             for job in jobs {
                 tracker.add(job);
@@ -358,9 +357,9 @@ impl Client {
         deadline: Option<Time>,
         cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Metrics> {
-        let bounded = self.bounded(py, deadline, cancel)?;
+        let client = self.bounded(py, deadline, cancel)?;
         let operation = operation.map_or(Ok(core::Operation::ACTIVITY_CREATE), Operation::given)?;
-        let metrics = bounded.call(py, Some(&operation), |client| client.metrics(&operation))?;
+        let metrics = blocking(py, Some(&operation), || client.metrics(&operation))?;
         Ok(Metrics::new(metrics, operation))
     }
 
@@ -485,7 +484,7 @@ impl Client {
         py: Python<'_>,
         deadline: Option<Time>,
         cancel: Option<&Bound<'_, CancelToken>>,
-    ) -> PyResult<Bounded> {
+    ) -> PyResult<core::Client> {
         let client = self.open(py)?;
         let mut client = core::Client::clone(&client);
         if let Some(deadline) = deadline {
@@ -494,7 +493,7 @@ impl Client {
         if let Some(token) = cancel {
             client = client.with_canceller(token.get().canceller());
         }
-        Ok(Bounded { client, is_cancellable: cancel.is_some() })
+        Ok(client)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
@@ -511,26 +510,6 @@ impl Open {
             limiter: self.limiter.clone_ref(py),
             process: self.process,
         }
-    }
-}
-
-/// A client for one call.
-struct Bounded {
-    client: core::Client,
-    is_cancellable: bool,
-}
-
-impl Bounded {
-    fn call<T: Send>(
-        &self,
-        py: Python<'_>,
-        operation: Option<&core::Operation>,
-        call: impl FnOnce(&core::Client) -> Result<T, core::Error> + Send,
-    ) -> PyResult<T> {
-        blocking(py, operation, || match self.is_cancellable {
-            true => cancellable(|| call(&self.client)),
-            false => call(&self.client),
-        })
     }
 }
 

@@ -11,8 +11,8 @@ use pyo3::exceptions::{PyException, PyOSError, PyTimeoutError, PyTypeError, PyVa
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::signals::leave_with;
-use crate::transport::{Flight, SignalTransport};
+use crate::signals::{arrived, leave_with};
+use crate::transport::Flight;
 use crate::{errors, look, settings};
 
 /// What a transport has to send. It holds keys: print nothing of it but its repr.
@@ -155,7 +155,7 @@ impl NativeTransport {
             settings::give(&mut ours, &name, &value)?;
         }
         let http = ours.transport().map_err(|error| errors::raised(py, &error, None))?;
-        Ok(NativeTransport(Arc::new(SignalTransport::new(Arc::new(http)))))
+        Ok(NativeTransport(Arc::new(http.interruptible(arrived))))
     }
 
     /// Sends the request and waits for the answer. Raises ConnectionError or TimeoutError if none comes.

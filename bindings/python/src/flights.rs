@@ -103,7 +103,7 @@ impl Flights {
     fn tell_all_of(&self, number: u64) {
         while let Some((mut look, told)) = self.next_of(number) {
             match told {
-                Told::Head(head, _) => {
+                Told::Head(head) => {
                     look.head_arrived(&head);
                     if let Some(slot) = self.open().looks.get_mut(&number) {
                         slot.look = Some(look);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use activity_status::Operation;
 use activity_status::plugin::{self, CallClass};
 use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -218,6 +219,7 @@ fn unheard(py: Python<'_>, error: PyErr) {
 /// The loggers of the program, which exist as soon as anybody has imported `logging`: before that nobody can listen.
 fn log(py: Python<'_>, event: &plugin::Event<'_>) -> PyResult<()> {
     static LOGGERS: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     const NAMES: [&str; 3] = ["activity_status.http", "activity_status.limiter", "activity_status.wait"];
     // As logging has them.
     const DEBUG: u8 = 10;
@@ -236,8 +238,11 @@ fn log(py: Python<'_>, event: &plugin::Event<'_>) -> PyResult<()> {
         Some(loggers) => loggers,
         None => {
             // At the end of a program there is not even `sys`.
-            let Ok(sys) = py.import("sys") else { return Ok(()) };
-            let Ok(logging) = sys.getattr("modules")?.get_item("logging") else { return Ok(()) };
+            let found = MODULES.get_or_try_init(py, || {
+                Ok::<_, PyErr>(py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?.unbind())
+            });
+            let Ok(modules) = found else { return Ok(()) };
+            let Some(logging) = modules.bind(py).get_item(intern!(py, "logging"))? else { return Ok(()) };
             let named = |name: &str| logging.call_method1("getLogger", (name,)).map(Bound::unbind);
             let root = named("activity_status")?;
             root.call_method1(py, "addHandler", (logging.getattr("NullHandler")?.call0()?,))?;
@@ -248,7 +253,7 @@ fn log(py: Python<'_>, event: &plugin::Event<'_>) -> PyResult<()> {
         }
     };
     let logger = loggers[logger].bind(py);
-    if !logger.call_method1("isEnabledFor", (level,))?.is_truthy()? {
+    if !logger.call_method1(intern!(py, "isEnabledFor"), (level,))?.is_truthy()? {
         return Ok(());
     }
     let extra = PyDict::new(py);

@@ -14,9 +14,9 @@ use crate::credentials::PyCredentials;
 use crate::exchange::{NativeTransport, PyTransport};
 use crate::observer::{self, Telling};
 use crate::settings;
+use crate::signals::arrived;
 use crate::signals::leave_with;
 use crate::status::Status;
-use crate::transport::SignalTransport;
 
 /// Each object is held here once, whoever else uses it, so that the garbage collector counts it once.
 #[pyclass(frozen)]
@@ -150,7 +150,7 @@ impl Parts {
         Ok(match &self.transport {
             Some(Part::Own(own)) => own.clone(),
             Some(Part::Native(native)) => Arc::clone(native),
-            None => Arc::new(SignalTransport::new(Arc::new(settings.transport()?))),
+            None => Arc::new(settings.transport()?.interruptible(arrived)),
         })
     }
 

@@ -9,7 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use activity_status::{Error, Operation};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::errors;
 
@@ -18,7 +20,6 @@ pub(crate) const SLICE: Duration = Duration::from_millis(25);
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
-    static CANCELLABLE: Cell<bool> = const { Cell::new(false) };
     static RAISED: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
@@ -53,23 +54,6 @@ pub(crate) fn detached<T: Send>(
 /// Is this thread the one that has to look for signals, and in such a call?
 pub(crate) fn watched() -> bool {
     WATCHED.get()
-}
-
-/// May the call that this thread is in be left before it is over?
-pub(crate) fn may_leave() -> bool {
-    watched() || CANCELLABLE.get()
-}
-
-/// A call that somebody may cancel, on this thread.
-pub(crate) fn cancellable<T>(call: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CANCELLABLE.set(self.0);
-        }
-    }
-    let _restore = Restore(CANCELLABLE.replace(true));
-    call()
 }
 
 /// How long this thread may wait before it has to look for signals.
@@ -118,9 +102,16 @@ struct Watch {
 
 impl Watch {
     fn begin(py: Python<'_>) -> PyResult<Self> {
-        let threading = py.import("threading")?;
-        let main = threading.call_method0("main_thread")?.getattr("ident")?;
-        let here = threading.call_method0("get_ident")?;
+        // The main thread is another one after a fork, so it is asked for each time.
+        static THREADING: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
+        let [main_thread, get_ident] = THREADING.get_or_try_init(py, || {
+            let threading = py.import("threading")?;
+            Ok::<_, PyErr>(
+                [threading.getattr("main_thread")?, threading.getattr("get_ident")?].map(Bound::unbind),
+            )
+        })?;
+        let main = main_thread.bind(py).call0()?.getattr(intern!(py, "ident"))?;
+        let here = get_ident.bind(py).call0()?;
         Ok(Watch { outer: WATCHED.replace(here.eq(main)?) })
     }
 

@@ -31,7 +31,7 @@ impl Default for Canceller {
 
 #[derive(Debug, Default)]
 struct Cancel {
-    asked: AtomicBool,
+    asked: Arc<AtomicBool>,
     waiting: Mutex<Vec<Thread>>,
 }
 
@@ -70,7 +70,7 @@ impl Canceller {
         self.with_list(|waiting| waiting.iter().for_each(Thread::unpark));
     }
 
-    pub(crate) fn flag(&self) -> &AtomicBool {
+    pub(crate) fn flag(&self) -> &Arc<AtomicBool> {
         &self.0.asked
     }
 

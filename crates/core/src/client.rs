@@ -53,8 +53,8 @@ impl Client {
     }
 
     /// The same client, whose calls and waits end when `canceller` says so: with kind
-    /// [`Interrupted`](crate::ErrorKind::Interrupted). Pauses and waits for the quota end at once; a call that is on its way ends when
-    /// its answer or its time-out comes, unless the transport can stop. A tracker ends its jobs with that error.
+    /// [`Interrupted`](crate::ErrorKind::Interrupted). Pauses and waits for the quota end at once; a call that is on its way ends
+    /// within 25 ms on the default transport, on another one as soon as that stops. A tracker ends its jobs with that error.
     pub fn with_canceller(&self, canceller: &Canceller) -> Client {
         let mut client = self.clone();
         client.bounds.canceller = Some(canceller.clone());

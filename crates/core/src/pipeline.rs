@@ -254,7 +254,7 @@ impl Pipeline {
         read: &impl Fn(&str, Http) -> Result<T, String>,
     ) -> Result<T, Error> {
         let headers = headers(call.method, &call.keys);
-        let never = AtomicBool::new(false);
+        let never = Arc::default();
         let request = Request {
             method: call.method,
             url: &call.url,

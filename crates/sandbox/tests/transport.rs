@@ -35,7 +35,7 @@ fn submit(
         headers: &KEYS,
         body: Some(b"{}"),
         time_left: secs(60),
-        cancelled: &AtomicBool::new(false),
+        cancelled: &Arc::default(),
         new_connection: &AtomicBool::new(false),
     };
     let mut head_at = None;
@@ -69,7 +69,7 @@ fn an_answer_takes_the_way_there_and_the_way_back() {
         headers: &KEYS[..1],
         body: None,
         time_left: secs(60),
-        cancelled: &AtomicBool::new(false),
+        cancelled: &Arc::default(),
         new_connection: &AtomicBool::new(false),
     };
     let answer = transport.send(&request, &mut |_: &Head| ()).unwrap();

@@ -56,7 +56,7 @@ from .errors import (
     UnauthorizedError,
 )
 
-# For type checkers, which need no `typing` to know this name; Python itself loads these when they are first asked for.
+# What needs `enum`, `typing` or the like is loaded when it is first asked for. Type checkers know this name by itself.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._outcome import Outcome

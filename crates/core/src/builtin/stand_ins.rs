@@ -35,7 +35,8 @@ impl Sealed {
     /// `bytes` with every stand-in replaced; nothing if there is none.
     pub(super) fn opened(&self, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mark = self.mark.as_bytes();
-        let find = |bytes: &[u8]| bytes.windows(mark.len()).position(|part| part == mark);
+        let find =
+            |bytes: &[u8]| bytes.windows(mark.len()).position(|part| part[0] == mark[0] && part == mark);
         let mut next = find(bytes)?;
         let contents = self.contents();
         let (mut opened, mut rest) = (Zeroizing::new(Vec::with_capacity(bytes.len() + 512)), bytes);

@@ -1,24 +1,28 @@
-//! HTTP on ureq. The only file that names it.
+//! HTTP on ureq. The only place that names it.
 
-use std::collections::HashMap;
+mod interruption;
+mod resolver;
+mod socket;
+
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ureq::config::Config;
-use ureq::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse, Uri};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout};
+use ureq::http::{HeaderName, HeaderValue, Request as HttpRequest, Response as HttpResponse};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+};
 use ureq::{Agent, Body, Proxy, SendBody};
 
+use self::interruption::{Exchange, Interruption, is_left, sending};
+use self::resolver::{Addresses, RememberingResolver, SystemResolver, lock};
+use self::socket::SocketConnector;
 use super::SystemClock;
 use super::stand_ins::{Sealed, StandIns};
 use crate::Error;
 use crate::endpoint::is_loopback;
-use crate::plugin::{
-    Clock, Delivery, Failure, Head, Header, Method, Request, Response, Transport, TransportError,
-};
+use crate::plugin::{Delivery, Failure, Head, Header, Method, Request, Response, Transport, TransportError};
 
 /// How long each phase of an HTTP exchange may take. The client's deadline bounds their sum.
 ///
@@ -61,13 +65,15 @@ impl Default for Timeouts {
 ///
 /// It follows no redirect (one would carry the keys to another host), never retries, sends plain HTTP to this machine
 /// alone and past any proxy, and uses no proxy unless told. An answer over 10 MiB is refused. It keeps up to 64 connections open, remembers
-/// addresses for a minute, and starts no thread for a call whose address it remembers. What ureq logs of a request
+/// addresses for a minute, and starts no thread for a call on a connection that it has. A call that is cancelled ends
+/// within 25 ms wherever it waits. What ureq logs of a request
 /// holds no key, at whatever level; at `trace` it also logs the bytes of answers, whatever the server puts there.
 #[derive(Debug)]
 pub struct UreqTransport {
     agent: Agent,
     known: Addresses,
     sealed: Sealed,
+    interruption: Interruption,
     /// How many connections were made.
     connections: Arc<AtomicU64>,
 }
@@ -104,6 +110,14 @@ impl UreqTransport {
         UreqTransport::build(timeouts, Some(proxy))
     }
 
+    /// The same, whose exchanges end as soon as `is_over` says so, as those of a cancelled call do. It is asked on the thread
+    /// that sends, every 25 ms while that waits, and when a signal has come; it may itself make calls. One that was given
+    /// before stays.
+    pub fn interruptible(self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.interruption.also(is_over);
+        self
+    }
+
     fn build(timeouts: Timeouts, proxy: Option<Proxy>) -> Result<Self, Error> {
         let Timeouts { resolve, connect, send, head, body } = timeouts;
         let [resolve, connect, send, head, body] =
@@ -130,14 +144,19 @@ impl UreqTransport {
             .max_idle_connections_per_host(MAX_CONNECTIONS)
             .build();
         let known = Addresses::default();
-        let lookup = DefaultResolver::default();
+        let interruption = Interruption::default();
+        let lookup = SystemResolver(interruption.clone());
         let resolver = RememberingResolver { lookup, known: known.clone(), clock: SystemClock::new() };
         let sealed = Sealed::new();
         let connections = Arc::<AtomicU64>::default();
         let connecting = Connecting { sealed: sealed.clone(), connections: connections.clone() };
-        let connector = DefaultConnector::default().chain(connecting);
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(SocketConnector(interruption.clone()))
+                .chain(RustlsConnector::default())
+                .chain(connecting);
         let agent = Agent::with_parts(config, connector, resolver);
-        Ok(UreqTransport { agent, known, sealed, connections })
+        Ok(UreqTransport { agent, known, sealed, interruption, connections })
     }
 }
 
@@ -163,6 +182,7 @@ impl Transport for UreqTransport {
         }
         let mut unsent = Unsent(request.body.unwrap_or_default());
         let connections = self.connections.load(Ordering::Relaxed);
+        let exchange = Exchange::begin(request.cancelled);
         let answer = self.exchange(request, &mut unsent);
         // If another call has made one meanwhile, this one is thought to have: nobody learns anything wrong from that.
         let new = self.connections.load(Ordering::Relaxed) != connections;
@@ -170,6 +190,7 @@ impl Transport for UreqTransport {
         let mut response = answer.map_err(|error| {
             let delivery = match failed_before_sending(&error) {
                 true => Delivery::NotSent,
+                false if is_left(&error) && !exchange.has_sent() => Delivery::NotSent,
                 // The announced body has not all left, so nobody can have acted on it.
                 false if !unsent.0.is_empty() => Delivery::Partly,
                 false => Delivery::InDoubt,
@@ -269,6 +290,7 @@ impl<In: ureq::unversioned::transport::Transport> ureq::unversioned::transport::
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        sending();
         let Some(opened) = self.sealed.opened(&self.inner.buffers().output()[..amount]) else {
             return self.inner.transmit_output(amount, timeout);
         };
@@ -307,7 +329,7 @@ impl Read for Unsent<'_> {
 
 fn head_of(response: &HttpResponse<Body>) -> Head {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };
     Head { status: response.status().as_u16(), headers: response.headers().iter().filter_map(pair).collect() }
 }
@@ -361,6 +383,7 @@ fn describe(delivery: Delivery, error: &ureq::Error, url: &str) -> TransportErro
         E::ConnectProxyFailed(_) => (Failure::Connection, "the proxy did not connect us".to_owned()),
         E::Rustls(tls) => (Failure::Connection, format!("TLS failed: {tls}")),
         E::Tls(what) => (Failure::Connection, format!("TLS failed: {what}")),
+        _ if is_left(error) => (Failure::Interrupted, "it was interrupted before the answer came".to_owned()),
         E::Io(io) => match (io.kind(), io.get_ref()) {
             (io::ErrorKind::UnexpectedEof, _) => {
                 (Failure::Connection, "the connection was closed before the answer came".to_owned())
@@ -401,103 +424,9 @@ fn describe_body(error: &ureq::Error) -> TransportError {
     }
 }
 
-/// Remembers the addresses of each host for a minute. ureq asks for them on every call, and each look-up with a
-/// time-out costs a thread.
-#[derive(Debug)]
-struct RememberingResolver<R> {
-    lookup: R,
-    known: Addresses,
-    clock: SystemClock,
-}
-
-/// The addresses of each host, and until when they are believed.
-type Addresses = Arc<Mutex<HashMap<String, (Duration, ResolvedSocketAddrs)>>>;
-
-/// A host that moves is found again within this time, and at once if connecting to it fails.
-const BELIEVED_FOR: Duration = Duration::from_secs(60);
-
-impl<R: Resolver> Resolver for RememberingResolver<R> {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.authority().map_or("", |authority| authority.as_str());
-        let key = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
-        let now = self.clock.now();
-        if let Some((until, addresses)) = lock(&self.known).get(&key)
-            && now < *until
-        {
-            return Ok(addresses.clone());
-        }
-        let addresses = self.lookup.resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(_) => ureq::Error::HostNotFound,
-            other => other,
-        })?;
-        // A name such as `localhost` is this machine only if it leads there.
-        let plain = uri.scheme_str() == Some("http") && config.proxy().is_none();
-        if plain && !addresses.iter().all(|address| address.ip().is_loopback()) {
-            return Err(ureq::Error::RequireHttpsOnly(String::new()));
-        }
-        lock(&self.known).insert(key, (now + BELIEVED_FOR, addresses.clone()));
-        Ok(addresses)
-    }
-}
-
-fn lock(known: &Addresses) -> MutexGuard<'_, HashMap<String, (Duration, ResolvedSocketAddrs)>> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-
-    #[derive(Debug, Default)]
-    struct Counting(DefaultResolver, Arc<AtomicUsize>);
-
-    impl Resolver for Counting {
-        fn resolve(
-            &self,
-            uri: &Uri,
-            config: &Config,
-            next: NextTimeout,
-        ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.resolve(uri, config, next)
-        }
-    }
-
-    #[test]
-    fn an_address_is_looked_up_once_until_forgotten() {
-        let lookups = Arc::new(AtomicUsize::new(0));
-        let known = Addresses::default();
-        let resolver = RememberingResolver {
-            lookup: Counting(DefaultResolver::default(), lookups.clone()),
-            known: known.clone(),
-            clock: SystemClock::new(),
-        };
-        let uri: Uri = "http://127.0.0.1:9".parse().unwrap();
-        let look = || resolver.resolve(&uri, &Config::default(), NextTimeout::default()).unwrap();
-        assert_eq!(look()[..], look()[..]);
-        assert_eq!(lookups.load(Ordering::Relaxed), 1);
-        lock(&known).clear();
-        look();
-        assert_eq!(lookups.load(Ordering::Relaxed), 2);
-    }
-
-    #[test]
-    fn plain_http_goes_nowhere_but_to_this_machine() {
-        let resolver = RememberingResolver {
-            lookup: DefaultResolver::default(),
-            known: Addresses::default(),
-            clock: SystemClock::new(),
-        };
-        let elsewhere: Uri = "http://192.0.2.1/".parse().unwrap();
-        assert!(resolver.resolve(&elsewhere, &Config::default(), NextTimeout::default()).is_err());
-    }
 
     #[test]
     fn every_setting_that_a_leak_or_a_hang_hides_in_is_set() {

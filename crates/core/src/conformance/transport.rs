@@ -1,7 +1,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Failed;
@@ -108,7 +108,7 @@ impl<'a> Call<'a> {
     }
 
     fn make_telling(&self, subject: &dyn Transport, head_came: &dyn Fn()) -> Outcome {
-        let (new_connection, cancelled) = (AtomicBool::new(false), AtomicBool::new(self.cancelled));
+        let (new_connection, cancelled) = (AtomicBool::new(false), Arc::new(AtomicBool::new(self.cancelled)));
         let request = Request {
             method: self.method,
             url: self.url,

@@ -83,7 +83,7 @@ pub struct Request<'a> {
     /// is then more than a round trip, from which a limiter might learn.
     pub new_connection: &'a AtomicBool,
     /// Becomes true when the caller gives the call up: a transport that can stop then, does.
-    pub cancelled: &'a AtomicBool,
+    pub cancelled: &'a Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Request<'_> {
