@@ -129,6 +129,17 @@ fn the_program_is_asked_on_the_sending_thread_and_ends_the_exchange() {
 }
 
 #[test]
+fn a_call_that_is_over_is_not_sent() {
+    let server = RawServer::start(|_| Answer::Bytes(http(200, "text/plain", b"late")));
+    for (is_over, cancelled) in [(true, false), (false, true)] {
+        let transport = transport().interruptible(move || is_over);
+        let error = send(&transport, server.url(), Some(b"{}"), &Arc::new(cancelled.into())).unwrap_err();
+        assert_eq!((error.failure, error.delivery), (Failure::Interrupted, Delivery::NotSent));
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
 fn what_was_left_is_not_taken_for_the_answer_to_another_call() {
     let first = AtomicBool::new(true);
     let server = RawServer::start(move |_| match first.swap(false, Ordering::SeqCst) {
@@ -136,7 +147,8 @@ fn what_was_left_is_not_taken_for_the_answer_to_another_call() {
         false => Answer::Bytes(http(200, "text/plain", b"second")),
     });
     let asked = AtomicU32::new(0);
-    let transport = transport().interruptible(move || asked.fetch_add(1, Ordering::SeqCst) == 0);
+    // It is asked before the first call is sent, and then while that waits.
+    let transport = transport().interruptible(move || asked.fetch_add(1, Ordering::SeqCst) == 1);
     assert!(send(&transport, server.url(), None, &Arc::default()).is_err());
     for _ in 0..2 {
         assert_eq!(send(&transport, server.url(), None, &Arc::default()).unwrap().body, b"second");
@@ -151,10 +163,12 @@ fn who_is_asked_may_make_a_call_itself() {
     let (cancelled, bodies) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
     let whole = Arc::<OnceLock<UreqTransport>>::default();
     let inside = (Arc::clone(&whole), other.url().to_owned(), Arc::clone(&bodies), Arc::clone(&cancelled));
+    let asked = AtomicU32::new(0);
     let transport = transport().interruptible(move || {
         let (transport, url, bodies, cancelled) = &inside;
+        // Once, while the call waits.
         if let Some(transport) = transport.get()
-            && !cancelled.load(Ordering::SeqCst)
+            && asked.fetch_add(1, Ordering::SeqCst) == 1
         {
             let answer = send(transport, url, None, &Arc::default());
             bodies.lock().unwrap().push(answer.unwrap().body);

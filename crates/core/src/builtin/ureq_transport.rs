@@ -111,8 +111,8 @@ impl UreqTransport {
     }
 
     /// The same, whose exchanges end as soon as `is_over` says so, as those of a cancelled call do. It is asked on the thread
-    /// that sends, every 25 ms while that waits, and when a signal has come; it may itself make calls. One that was given
-    /// before stays.
+    /// that sends: before anything is sent, every 25 ms while that waits, and when a signal has come. It may itself make
+    /// calls. One that was given before stays.
     pub fn interruptible(self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.interruption.also(is_over);
         self
@@ -174,15 +174,15 @@ impl Transport for UreqTransport {
                 source: None,
             })
         };
-        if request.cancelled.load(Ordering::Relaxed) {
-            return not_sent(Failure::Interrupted, "the call was cancelled before it was sent");
-        }
         if request.time_left.is_zero() {
             return not_sent(Failure::TimedOut, "no time was left to send the call in");
         }
+        let exchange = Exchange::begin(request.cancelled);
+        if self.interruption.check().is_err() {
+            return not_sent(Failure::Interrupted, "the call was cancelled before it was sent");
+        }
         let mut unsent = Unsent(request.body.unwrap_or_default());
         let connections = self.connections.load(Ordering::Relaxed);
-        let exchange = Exchange::begin(request.cancelled);
         let answer = self.exchange(request, &mut unsent);
         // If another call has made one meanwhile, this one is thought to have: nobody learns anything wrong from that.
         let new = self.connections.load(Ordering::Relaxed) != connections;
