@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
-URL = os.environ["ACTIVITY_STATUS_BASE_URL"]
-KEY = os.environ["ACTIVITY_STATUS_API_KEY"]
+URL = os.environ.get("ACTIVITY_STATUS_BASE_URL", "")
+KEY = os.environ.get("ACTIVITY_STATUS_API_KEY", "")
 PATH = "/activity/create/status"
 WARM_UP = 20
 

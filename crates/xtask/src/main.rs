@@ -32,6 +32,7 @@ cargo xtask wheel [--manylinux] [--out FOLDER | --test]
                             --test: and tries them out under every Python that is here
 cargo xtask abi [--update]   does the header still say what bindings/c/abi keeps? --update writes down what was added
 cargo xtask bench c        what a call through the C library costs more than from Rust, in instructions (3 minutes)
+cargo xtask bench python   the module beside requests and http.client; writes docs/python.csv (3 minutes)
 cargo xtask bench quota    ours and others against the sandbox; writes docs/quota.csv and docs/quota.svg (4 minutes)
 cargo xtask bench schedule ours and others in virtual time; writes docs/schedule.csv (1 minute)";
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ["abi"] => abi::command(None),
         ["abi", word @ ("--update" | "--restart")] => abi::command(Some(word)),
         ["bench", "c"] => cost::bench(),
+        ["bench", "python"] => bench::in_python(),
         ["bench", name @ ("quota" | "schedule"), ref words @ ..] => bench::bench(name, words),
         _ => {
             eprintln!("{USAGE}");
