@@ -51,7 +51,8 @@ const SANITIZERS: [Sanitizer; 2] = [
         short: "tsan",
         // What is inline in the standard library is compiled anew with these two, and so instrumented.
         rust: "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer -Zshare-generics=no -Copt-level=1",
-        clang: &["-fsanitize=thread"],
+        // Its runtime has a thread, so a test cannot wait until it is alone.
+        clang: &["-fsanitize=thread", "-DWITH_THREADS_OF_ITS_OWN"],
         // It does not understand fences, with which Arc ends: so every atomic access counts as ordered.
         options: "force_seq_cst_atomics=1:die_after_fork=0:suppressions=tests/c/sanitizers/tsan.supp",
         planted: &["race_in_a_plugin", "race_in_the_library"],
