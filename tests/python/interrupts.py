@@ -17,10 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Optional
 
 from activity_status import Client
 from conftest import KEYS, Answer, Seen, Vendor, status_answer
@@ -54,8 +55,8 @@ def measure(state: str, shots: int) -> dict[str, list[float]]:
 
 def lacks(state: str) -> str:
     """What is not on this machine and has to be for a state; empty if all is."""
-    needed = {"name look-up": "cc", "Redis: the quota": "redis-server", "Redis: no answer": "redis-server"}
-    return needed[state] if state in needed and not shutil.which(needed[state]) else ""
+    needed = {"name look-up": "cc", "Redis: the quota": "redis-server"}.get(state, "")
+    return "" if not needed or shutil.which(needed) else needed
 
 
 # The calls
@@ -86,13 +87,14 @@ EXCHANGES = ["status", "submit", "wait", "wait_all", "metrics"]
 
 
 def client_of(url: str, **options: Any) -> Client:
-    times = dict.fromkeys(["call_deadline", *("resolve connect send head body".split())], 3600.0)
-    patient = {name if name == "call_deadline" else f"{name}_timeout": time for name, time in times.items()}
-    return Client(**{"base_url": url, "quota": "1000/0.1s", **KEYS, **patient, **options})
+    parts = ["resolve", "connect", "send", "head", "body"]
+    patient = dict.fromkeys(["call_deadline", *(f"{part}_timeout" for part in parts)], 3600.0)
+    every: dict[str, Any] = {"base_url": url, "quota": "1000/0.1s", **KEYS, **patient, **options}
+    return Client(**every)
 
 
 @contextmanager
-def vendor_that(answer: Callable[[Vendor, Seen], Answer]) -> Iterator[Vendor]:
+def vendor_that(answer: Callable[[Vendor, Seen], Answer]) -> Generator[Vendor, None, None]:
     vendor = Vendor()
     vendor.answer = lambda seen: answer(vendor, seen)
     yield vendor
@@ -100,7 +102,7 @@ def vendor_that(answer: Callable[[Vendor, Seen], Answer]) -> Iterator[Vendor]:
 
 
 @contextmanager
-def listener(serve: Callable[[socket.socket], object], **options: int) -> Iterator[tuple[str, Reached]]:
+def listener(serve: Callable[[socket.socket], object], **options: int) -> Generator[tuple[str, Reached], None, None]:
     """A server that does so much with each connection, and then nothing. Reached once something came of it."""
     server, served, over = socket.socket(), threading.Event(), threading.Event()
     if "receive_buffer" in options:
@@ -134,7 +136,7 @@ def read_head(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def used_up(limiter: str) -> Iterator[tuple[Client, Reached]]:
+def used_up(limiter: str) -> Generator[tuple[Client, Reached], None, None]:
     """A quota of one call, which is used up."""
     with vendor_that(Vendor.hang) as vendor, client_of(vendor.url, limiter=limiter, quota="1/1000s") as client:
 
@@ -153,13 +155,13 @@ def quota_of_the_process() -> AbstractContextManager[tuple[Client, Reached]]:
 
 
 @contextmanager
-def quota_of_a_file() -> Iterator[tuple[Client, Reached]]:
+def quota_of_a_file() -> Generator[tuple[Client, Reached], None, None]:
     with tempfile.TemporaryDirectory() as folder, used_up(f"file:{folder}/quota") as entered:
         yield entered
 
 
 @contextmanager
-def file_that_another_has() -> Iterator[tuple[Client, Reached]]:
+def file_that_another_has() -> Generator[tuple[Client, Reached], None, None]:
     with vendor_that(Vendor.hang) as vendor, tempfile.TemporaryDirectory() as folder:
         client = client_of(vendor.url, limiter=f"file:{folder}/quota")
         with open(f"{folder}/quota", "rb") as file:
@@ -168,46 +170,45 @@ def file_that_another_has() -> Iterator[tuple[Client, Reached]]:
 
 
 @contextmanager
-def redis() -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def redis() -> Generator[str, None, None]:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port: int = probe.getsockname()[1]
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            time.sleep(0.01)
-        yield server, f"redis://127.0.0.1:{port}"
-        server.kill()
+        try:
+            while refuses(port):
+                time.sleep(0.01)
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            server.kill()
+
+
+def refuses(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @contextmanager
-def quota_of_redis() -> Iterator[tuple[Client, Reached]]:
-    with redis() as (_, place), used_up(place) as entered:
+def quota_of_redis() -> Generator[tuple[Client, Reached], None, None]:
+    with redis() as place, used_up(place) as entered:
         yield entered
 
 
 @contextmanager
-def redis_without_an_answer() -> Iterator[tuple[Client, Reached]]:
-    with vendor_that(Vendor.hang) as vendor, redis() as (server, place):
-        client = client_of(vendor.url, limiter=place)
-        server.send_signal(signal.SIGSTOP)
-        yield client, lambda: True
-
-
-@contextmanager
-def refusal() -> Iterator[tuple[Client, Reached]]:
-    with vendor_that(lambda _, seen: Answer(b"", 429, {"retry-after": "1000"})) as vendor:
+def refusal() -> Generator[tuple[Client, Reached], None, None]:
+    with vendor_that(lambda _, __: Answer(b"", 429, {"retry-after": "1000"})) as vendor:
         yield client_of(vendor.url), lambda: bool(vendor.seen)
 
 
 @contextmanager
-def back_off() -> Iterator[tuple[Client, Reached]]:
+def back_off() -> Generator[tuple[Client, Reached], None, None]:
     """After the second failure, since the pause is longer then."""
-    with vendor_that(lambda _, seen: Answer(b"", 500)) as vendor:
+    with vendor_that(lambda _, __: Answer(b"", 500)) as vendor:
         yield client_of(vendor.url, accept_duplicates=True), lambda: len(vendor.seen) >= 2
 
 
 @contextmanager
-def pause_between_questions() -> Iterator[tuple[Client, Reached]]:
+def pause_between_questions() -> Generator[tuple[Client, Reached], None, None]:
     with vendor_that(lambda _, seen: status_answer(seen.request_id, "In-Queue")) as vendor:
         yield client_of(vendor.url), lambda: bool(vendor.seen)
 
@@ -233,14 +234,14 @@ def names_that_hang(folder: Path) -> Path:
 
 
 @contextmanager
-def name_look_up() -> Iterator[tuple[Client, Reached]]:
+def name_look_up() -> Generator[tuple[Client, Reached], None, None]:
     looked_up = Path(os.environ["LOOKED_UP"])
     looked_up.write_bytes(b"")
     yield client_of("https://vendor.test"), lambda: looked_up.stat().st_size > 0
 
 
 @contextmanager
-def connect() -> Iterator[tuple[Client, Reached]]:
+def connect() -> Generator[tuple[Client, Reached], None, None]:
     """A server whose queue of connections is full: it answers no further one."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as server:
         address = server.getsockname()
@@ -258,25 +259,25 @@ def connect() -> Iterator[tuple[Client, Reached]]:
 
 
 @contextmanager
-def handshake() -> Iterator[tuple[Client, Reached]]:
+def handshake() -> Generator[tuple[Client, Reached], None, None]:
     with listener(lambda connection: connection.recv(1) == b"\x16") as (address, reached):
         yield client_of(f"https://{address}"), reached
 
 
 @contextmanager
-def sending() -> Iterator[tuple[Client, Reached]]:
+def sending() -> Generator[tuple[Client, Reached], None, None]:
     with listener(lambda connection: connection.recv(1000), receive_buffer=4096) as (address, reached):
         yield client_of(f"http://{address}"), reached
 
 
 @contextmanager
-def head() -> Iterator[tuple[Client, Reached]]:
+def head() -> Generator[tuple[Client, Reached], None, None]:
     with listener(read_head) as (address, reached):
         yield client_of(f"http://{address}"), reached
 
 
 @contextmanager
-def body() -> Iterator[tuple[Client, Reached]]:
+def body() -> Generator[tuple[Client, Reached], None, None]:
     """A body that comes a byte at a time, so that no single read takes long."""
     begun = threading.Event()
 
@@ -302,7 +303,6 @@ STATES: Mapping[str, tuple[State, Sequence[str]]] = {
     "file: the quota": (quota_of_a_file, WAITS_FOR_LEAVE),
     "file: the lock": (file_that_another_has, WAITS_FOR_LEAVE),
     "Redis: the quota": (quota_of_redis, WAITS_FOR_LEAVE),
-    "Redis: no answer": (redis_without_an_answer, WAITS_FOR_LEAVE),
     "refused (429)": (refusal, WAITS_FOR_LEAVE[:-1]),
     "back-off": (back_off, EXCHANGES),
     "pause between questions": (pause_between_questions, ["wait", "wait_all"]),
@@ -321,8 +321,12 @@ STATES: Mapping[str, tuple[State, Sequence[str]]] = {
 def shoot(client: Client, call: Callable[[Client], object], reached: Reached) -> float:
     """Seconds from Ctrl-C to the KeyboardInterrupt that the call is left with."""
     heard, over = threading.Event(), threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: heard.set())
     shot_at: list[float] = []
+
+    def hear(_: int, __: Optional[FrameType]) -> None:
+        heard.set()
+
+    signal.signal(signal.SIGUSR1, hear)
 
     def fire() -> None:
         while not reached() and not over.is_set():

@@ -68,6 +68,8 @@ const MOST_CALLS: u32 = 10_000;
 
 /// Whoever has the file has it for some microseconds, so longer than this means that it does not go on.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Of who gives up: nothing is lost if it cannot say so, and Ctrl-C does not end this wait.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
@@ -134,7 +136,7 @@ impl FileLimiter {
             return Err(trouble(&limiter.path, "is no regular file: give the path of one, or of none yet"));
         }
         // Writes at once, so that whatever is wrong with the file shows here.
-        limiter.change(limiter.own_clock(), |_, _| ())?;
+        limiter.change(limiter.own_clock(), LOCK_PATIENCE, |_, _| ())?;
         Ok(limiter)
     }
 
@@ -142,9 +144,10 @@ impl FileLimiter {
     fn change<T>(
         &self,
         clock: &dyn Clock,
+        patience: Duration,
         act: impl FnOnce(&mut SlotTable, Duration) -> T,
     ) -> Result<T, LimiterError> {
-        let (file, now) = self.locked(clock)?;
+        let (file, now) = self.locked(clock, patience)?;
         let (mut table, generation) = self.find(&file, now)?;
         let answer = act(&mut table, now);
         let table = table.to_bytes(&self.rules);
@@ -155,7 +158,7 @@ impl FileLimiter {
     }
 
     /// The file for ourselves, and the time then. No lock is held while a clock is asked or sleeps.
-    fn locked(&self, clock: &dyn Clock) -> Result<(Locked, Duration), LimiterError> {
+    fn locked(&self, clock: &dyn Clock, patience: Duration) -> Result<(Locked, Duration), LimiterError> {
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
         loop {
             let asked = self.clock.as_ref().map(|clock| clock.now());
@@ -170,7 +173,7 @@ impl FileLimiter {
                 ErrorKind::PermissionDenied => self.path.metadata().is_ok_and(|there| there.len() == 0),
                 _ => false,
             };
-            if !may_pass || waited >= LOCK_PATIENCE {
+            if !may_pass || waited >= patience {
                 return Err(no_access(&self.path, error));
             }
             clock.sleep(pause).map_err(|interrupted| LimiterError {
@@ -249,7 +252,9 @@ impl FileLimiter {
 
 impl Limiter for FileLimiter {
     fn try_acquire(&self, class: CallClass, clock: &dyn Clock) -> Result<Acquired, LimiterError> {
-        match self.change(clock, |table, now| table.try_acquire(&self.rules, self.me(), class, now)) {
+        let acquire =
+            |table: &mut SlotTable, now: Duration| table.try_acquire(&self.rules, self.me(), class, now);
+        match self.change(clock, LOCK_PATIENCE, acquire) {
             // Its next sleep tells the caller, by the right kind of error.
             Err(error) if error.source.as_ref().is_some_and(|source| source.is::<Interrupted>()) => {
                 Ok(Acquired::RetryAfter(FIRST_PAUSE))
@@ -260,13 +265,13 @@ impl Limiter for FileLimiter {
 
     /// If that cannot be written, its place is lost a little later.
     fn leave(&self) {
-        let _ = self.change(self.own_clock(), |table, _| table.leave(self.me()));
+        let _ = self.change(self.own_clock(), LEAVE_PATIENCE, |table, _| table.leave(self.me()));
     }
 
     fn settle(&self, permit: Permit, how: Settlement, clock: &dyn Clock) -> Result<(), LimiterError> {
         // Before the wait for the file, which is no part of the round trip.
         let at = self.now();
-        self.change(clock, |table, _| table.settle(&self.rules, permit, how, at))
+        self.change(clock, LOCK_PATIENCE, |table, _| table.settle(&self.rules, permit, how, at))
     }
 
     fn longest_call(&self) -> Option<Duration> {
@@ -274,7 +279,7 @@ impl Limiter for FileLimiter {
     }
 
     fn snapshot(&self, clock: &dyn Clock) -> Result<Option<Snapshot>, LimiterError> {
-        let (file, now) = self.locked(clock)?;
+        let (file, now) = self.locked(clock, LOCK_PATIENCE)?;
         let (table, _) = self.find(&file, now)?;
         Ok(Some(table.snapshot(&self.rules, now)))
     }
@@ -411,7 +416,7 @@ mod tests {
                 })
                 .count()
         };
-        assert_eq!(limiter.change(&*fixture.clock, used_up).unwrap(), MOST_CALLS as usize);
+        assert_eq!(limiter.change(&*fixture.clock, LOCK_PATIENCE, used_up).unwrap(), MOST_CALLS as usize);
         assert_eq!(fixture.free(&open()), 0);
         // The first record of a file may be long, too.
         std::fs::remove_file(&path).unwrap();
@@ -430,5 +435,16 @@ mod tests {
         let child = |process: u32| one.threads.hash_one((process, std::thread::current().id()));
         assert_eq!(child(std::process::id()), one.me());
         assert_ne!(child(std::process::id() + 1), one.me());
+    }
+
+    #[test]
+    fn who_gives_up_waits_no_longer_for_the_file_than_a_moment() {
+        let fixture = Fixture::at(S);
+        let limiter = fixture.open(1);
+        let held = machine::lock(&limiter.path).unwrap();
+        limiter.leave();
+        let left_after = fixture.clock.now() - S;
+        assert!(left_after < LEAVE_PATIENCE + LONGEST_PAUSE, "{left_after:?}");
+        drop(held);
     }
 }
