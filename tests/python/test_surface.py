@@ -138,3 +138,15 @@ def test_every_public_type_is_known() -> None:
     report = json.loads(done.stdout)["typeCompleteness"]
     assert report["completenessScore"] == 1, report
     assert report["exportedSymbolCounts"]["withKnownType"] > 50
+
+
+@pytest.mark.skipif(not (HERE / "../../docs/python.md").exists(), reason="the guide is not beside the tests")
+def test_the_tests_that_the_guide_names_are_there() -> None:
+    guide = (HERE / "../../docs/python.md").read_text("utf-8")
+    named, file = 0, ""
+    for path, test in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", guide):
+        file = path or file
+        if file:
+            assert f"def {test}" in (HERE / file).read_text("utf-8"), (file, test)
+            named += bool(test)
+    assert named > 20
