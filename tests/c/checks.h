@@ -62,7 +62,7 @@ static inline int begins(int argc, char **argv)
 }
 
 /* How many threads this process has; 0 where nothing says so. */
-static inline int threads(void)
+static inline int threads_running(void)
 {
     FILE *file = fopen("/proc/self/status", "r");
     char line[256];
@@ -80,7 +80,7 @@ static inline void wait_for_other_threads(void)
 {
     const struct timespec moment = {0, 1000000};
     int tries;
-    for (tries = 0; tries < 2000 && threads() > 1; tries++)
+    for (tries = 0; tries < 2000 && threads_running() > 1; tries++)
         nanosleep(&moment, NULL);
 }
 

@@ -249,7 +249,7 @@ def connect() -> Generator[tuple[Client, Reached], None, None]:
         try:
             while True:
                 queued.append(socket.create_connection(address, timeout=0.2))
-        except TimeoutError:
+        except socket.timeout:  # TimeoutError from Python 3.10 on
             pass
         # The state of a connection that is asked for and not answered, and the port that it goes to.
         asked = f":{address[1]:04X} 02 "
