@@ -57,17 +57,22 @@ impl Way {
         let Program { name, source, standard, is_cpp, .. } = program;
         let compiler = if *is_cpp { &self.cxx } else { &self.cc };
         let curl: &[&str] = if uses_curl(source) { &["-lcurl"] } else { &[] };
+        let (object, made) = (self.folder.join(format!("{name}.o")), self.folder.join(name));
+        // In two steps, so that a compiler that is to put a sanitizer in does not link its own runtime of it as well.
         let compile = Step::new(compiler)
             .args(STRICT)
             .args([format!("-std={standard}"), "-D_POSIX_C_SOURCE=200809L".to_owned()])
             .args([Path::new("-I"), &root().join("include"), Path::new("-I"), &root().join("tests/c")])
             .args(&self.compile)
-            .args([source, Path::new("-o"), &self.folder.join(name)])
+            .args([Path::new("-c"), source, Path::new("-o"), &object]);
+        let link = Step::new(compiler)
+            .args([&object, Path::new("-o"), &made])
             .args(&self.link)
             .args(["-lpthread", "-lm", "-ldl"])
             .args(curl);
         let file = source.strip_prefix(root()).unwrap_or(source);
-        run.step(&format!("compile {}{}", file.display(), self.title), compile)
+        let (file, title) = (file.display(), &self.title);
+        run.step(&format!("compile {file}{title}"), compile) && run.step(&format!("link {file}{title}"), link)
     }
 }
 

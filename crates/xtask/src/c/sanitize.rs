@@ -113,6 +113,7 @@ fn build(run: &mut Run, tools: &Tools, sanitizer: &Sanitizer) -> Option<Way> {
             runtime.display().to_string(),
             "-Wl,--no-whole-archive".to_owned(),
             "-rdynamic".to_owned(),
+            "-pie".to_owned(),
         ];
         link.extend(match sanitizer.short {
             "tsan" => with_locks_told(&libraries, &folder)?,
@@ -128,7 +129,7 @@ fn build(run: &mut Run, tools: &Tools, sanitizer: &Sanitizer) -> Option<Way> {
             return None;
         }
     };
-    let compile = sanitizer.clang.iter().copied().chain(["-fno-sanitize-link-runtime"]);
+    let compile = sanitizer.clang.iter().copied().chain(["-fPIE"]);
     let way = Way {
         folder,
         title: format!(" with {}", sanitizer.name),
