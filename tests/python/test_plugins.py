@@ -250,3 +250,21 @@ def test_what_a_schedule_raises_leaves_the_wait_and_loses_nothing(make: Make) ->
         next(waiting)
     schedule.is_broken = False
     assert {job.request_id for job, _ in waiting} == {"a", "b"}
+
+
+def test_a_schedule_may_be_told_which_job_nobody_wants_to_know_of(make: Make) -> None:
+    class Forgetful(OneAfterTheOther):
+        def __init__(self) -> None:
+            super().__init__()
+            self.forgotten: list[int] = []
+
+        def forget(self, key: int) -> None:
+            self.forgotten.append(key)
+
+    client, schedule = make(), Forgetful()
+    tracker = client.tracker(schedule=schedule)
+    assert tracker.add("a") and tracker.add("b")
+    assert tracker.forget("b") and not tracker.forget("c")
+    assert schedule.forgotten == schedule.open[1:]
+    without = client.tracker(schedule=OneAfterTheOther())
+    assert without.add("a") and without.forget("a")

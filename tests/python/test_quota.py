@@ -420,7 +420,7 @@ def test_what_ends_a_program_leaves_the_call_as_itself(
         thread.join(60)
     assert caught and caught[0] is raised
     # After a settlement the wait goes on until it would sleep; a place is given up at its end.
-    causes = {"settle": OurInterruptedError, "leave": DeadlineError}
+    causes = {"try_acquire": OurInterruptedError, "settle": OurInterruptedError, "leave": DeadlineError}
     assert type(raised.__cause__) is causes.get(method, LimiterError)
     # The next call knows nothing of it.
     limiter.answers.clear()
@@ -583,5 +583,5 @@ def test_ctrl_c(vendor: Vendor, where: str) -> None:
     finally:
         process.kill()
     assert (process.returncode, err) == (0, "")
-    cause = {"the wait": "left\nInterruptedError\n", "the limiter": "LimiterError\n", "the checks": "NoneType\n"}
+    cause = {"the wait": "left\nInterruptedError\n", "the limiter": "left\nInterruptedError\n", "the checks": "NoneType\n"}
     assert out == cause[where]

@@ -20,7 +20,7 @@ use crate::operation::Operation;
 use crate::parts::{self, Parts};
 use crate::quota::Limiter;
 use crate::settings;
-use crate::signals::{blocking, detached};
+use crate::signals::{because, blocking, detached};
 use crate::status::Status;
 use crate::text::Time;
 use crate::tracker::Tracker;
@@ -109,16 +109,35 @@ impl Client {
         let given = overrides.map_or_else(|| PyDict::new(py), |given| given.clone());
         let Open { parts, limiter, transport, .. } = self.shared(py)?;
         let (mut settings, own) = (self.settings.clone(), parts.get().given(py)?);
-        // The one address goes before the other.
-        for (name, other) in [("region", "base_url"), ("base_url", "region")] {
-            if given.get_item(name)?.is_some_and(|value| !value.is_none()) {
-                settings.unset(other);
-            }
-        }
-        read(&mut settings, &own, &given)?;
         let has_any = |names: &[&str]| -> PyResult<bool> {
             names.iter().try_fold(false, |any, name| Ok(any || given.contains(name)?))
         };
+        // What a limiter that others share was made by holds for the one that takes its place, too.
+        if has_any(&settings::OF_THE_LIMITER)? && !limiter.get().is_own() {
+            for name in settings::OF_THE_LIMITER {
+                if let Some(value) = limiter.get().setting(name).filter(|_| settings.get(name).is_none()) {
+                    settings.set(name, value).map_err(|error| errors::raised(py, &error, None))?;
+                }
+            }
+        }
+        // What takes the place of another does so with all that belongs to it; the one address goes before the other.
+        for (name, others) in [
+            ("region", &["base_url"][..]),
+            ("base_url", &["region"]),
+            ("transport", &settings::OF_THE_TRANSPORT),
+            ("limiter", &settings::OF_THE_LIMITER),
+            ("credentials", &["api_key", "access_key", "secret_key"]),
+        ] {
+            let takes_place = |it: &Bound<'_, PyAny>| {
+                !it.is_none() && (name != "limiter" || !it.is_instance_of::<PyString>())
+            };
+            if given.get_item(name)?.is_some_and(|value| takes_place(&value)) {
+                for other in others {
+                    settings.unset(other);
+                }
+            }
+        }
+        read(&mut settings, &own, &given)?;
         let limiter = match given.get_item("limiter")? {
             Some(other) => Some(other).filter(|other| !other.is_none()),
             None if has_any(&settings::OF_THE_LIMITER)? && !limiter.get().is_own() => {
@@ -169,7 +188,8 @@ impl Client {
     /// address: lead.update its leadId, telephony.logcall the vendor's key of the connector.
     ///
     /// InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
-    /// error means for sending it again is in its resend.
+    /// error means for sending it again is in its resend. If an exception that is none of ours leaves the call, such as
+    /// KeyboardInterrupt, its __cause__ says what was known by then; if the job was accepted already, with its request_id.
     ///
     /// deadline: the longest that this call may take, less than the client's call_deadline. cancel: a CancelToken.
     #[pyo3(
@@ -203,9 +223,19 @@ impl Client {
         if let Some(tail) = path_tail {
             submission = submission.path_tail(&tail);
         }
-        let id = blocking(py, Some(&operation), || client.submit(&operation, &submission))?;
-        let wall = self.parts(py)?.get().clock().wall();
-        Ok(Job(core::Job::new(operation, id).submitted_at(wall)))
+        let clock = self.parts(py)?.get().clock();
+        let (result, raised) = detached(py, || {
+            let id = client.submit(&operation, &submission)?;
+            Ok(core::Job::new(operation.clone(), id).submitted_at(clock.wall()))
+        })?;
+        let result = result.map_err(|error| errors::raised(py, &error, Some(&operation)));
+        match raised {
+            None => result.map(Job),
+            Some(raised) => {
+                let known = result.map_or_else(|error| error, |job| errors::accepted(py, &job));
+                Err(because(py, raised, Some(known)))
+            }
+        }
     }
 
     /// Asks once how a job stands. Pending is an answer.

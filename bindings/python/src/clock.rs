@@ -15,13 +15,13 @@ pub(crate) struct Clock(pub(crate) Arc<dyn plugin::Clock>);
 #[pymethods]
 impl Clock {
     /// Seconds since a fixed, arbitrary moment. It never goes back; a float tells nanoseconds for a hundred days.
-    fn now(&self) -> f64 {
-        self.0.now().as_secs_f64()
+    fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        told(py, || self.0.now())
     }
 
     /// Seconds since 1970 (UTC).
-    fn wall(&self) -> f64 {
-        self.0.wall().as_secs_f64()
+    fn wall(&self, py: Python<'_>) -> PyResult<f64> {
+        told(py, || self.0.wall())
     }
 
     /// Sleeps for so many seconds of this clock. Ctrl-C ends it at once.
@@ -35,6 +35,11 @@ impl Clock {
             (Ok(()), None) => Ok(()),
         }
     }
+}
+
+fn told(py: Python<'_>, ask: impl FnOnce() -> Duration + Send) -> PyResult<f64> {
+    let (time, raised) = detached(py, ask)?;
+    raised.map_or(Ok(time.as_secs_f64()), Err)
 }
 
 /// The machine's clock, whose sleeps end when a signal's handler raises.

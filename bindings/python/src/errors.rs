@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::UNIX_EPOCH;
 
 use activity_status::plugin::LimiterError;
-use activity_status::{Error, ErrorKind, Operation, RequestId};
+use activity_status::{Error, ErrorKind, Job, Operation, RequestId};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -42,6 +42,23 @@ pub(crate) fn exception(py: Python<'_>, error: &Error, operation: Option<&Operat
     };
     let made = made(py, error.kind(), &error.to_string(), Some(&details()?))?;
     Ok(caused(py, made, error.source()))
+}
+
+/// What is known of a submit that was accepted, where an exception keeps its job from being handed out.
+pub(crate) fn accepted(py: Python<'_>, job: &Job) -> PyErr {
+    let told = || -> PyResult<PyErr> {
+        let details = PyDict::new(py);
+        details.set_item("resend", "may_duplicate")?;
+        details.set_item("request_id", job.request_id().as_str())?;
+        details.set_item("operation", job.operation().name())?;
+        details.set_item("attempts", 1)?;
+        let message = format!(
+            "the vendor has accepted the job as {}, and then the call was interrupted: ask about it, and do not send it again",
+            job.request_id().as_str()
+        );
+        made(py, ErrorKind::Interrupted, &message, Some(&details))
+    };
+    told().unwrap_or_else(|instead| instead)
 }
 
 /// The exception for what a limiter has failed to do while a call went on.

@@ -133,7 +133,8 @@ impl Followed {
     fn asked<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&mut Jobs) -> T + Send) -> PyResult<T> {
         self.check(py)?;
         // Who has the lock may be waiting for the interpreter.
-        Ok(py.detach(|| self.locked(question)))
+        let (answer, raised) = signals::detached(py, || self.locked(question))?;
+        raised.map_or(Ok(answer), Err)
     }
 
     fn locked<T>(&self, work: impl FnOnce(&mut Jobs) -> T) -> T {

@@ -13,7 +13,7 @@ use pyo3::types::PyTuple;
 use crate::clock::Clock;
 use crate::errors;
 use crate::observer::class_word;
-use crate::signals::{arrived, leave_with};
+use crate::signals::{arrived, leave_with, raised};
 
 /// A limiter's answer: send now, and settle this permit afterwards.
 ///
@@ -298,7 +298,8 @@ impl PyLimiter {
 impl Limiter for PyLimiter {
     fn try_acquire(&self, class: CallClass, _: &dyn plugin::Clock) -> Result<Acquired, LimiterError> {
         let class = class_word(class);
-        self.called("try_acquire", |limiter| {
+        let was_raised = raised();
+        let answer = self.called("try_acquire", |limiter| {
             let answer = limiter.call_method1("try_acquire", (class, &self.clock))?;
             if let Ok(granted) = answer.cast::<Granted>() {
                 return Ok(Acquired::Granted(Permit(granted.get().permit)));
@@ -307,7 +308,12 @@ impl Limiter for PyLimiter {
                 Ok(later) => Ok(Acquired::RetryAfter(later.get().0)),
                 Err(_) => Err(no_answer("try_acquire answers Granted or RetryAfter", &answer)),
             }
-        })
+        });
+        // What ends the program is no answer of the limiter's, and loses no job: whoever waits is left in that wait.
+        match answer {
+            Err(_) if raised() && !was_raised => Ok(Acquired::RetryAfter(Duration::from_millis(1))),
+            answer => answer,
+        }
     }
 
     fn leave(&self) {

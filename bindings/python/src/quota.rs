@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{mem, process};
 
+use activity_status::builtin::Quota;
 use activity_status::plugin::{self, Acquired, CallClass, Limiter as _, Settlement as How};
 use activity_status::{ErrorKind, Settings};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -94,7 +95,12 @@ impl Limiter {
         let limiter = it.here(py)?;
         let token = cancel.map(|token| token.get());
         let (number, raised) = detached(py, || it.wait_for(&*limiter, class, timeout, token))?;
-        raised.map_or(Ok(()), Err)?;
+        if let Some(raised) = raised {
+            if let Ok(permit) = number {
+                it.give_back(py, &*limiter, permit);
+            }
+            return Err(raised);
+        }
         let number = match number {
             Ok(number) => number,
             Err(NoLeave::Limiter(trouble)) => return Err(errors::of_limiter(py, &trouble)),
@@ -121,7 +127,14 @@ impl Limiter {
     ) -> PyResult<Bound<'py, PyAny>> {
         let _ = clock;
         let (class, limiter) = (class(call_class)?, self.here(py)?);
-        match self.asked(py, || limiter.try_acquire(class, &*self.clock))? {
+        let (answer, raised) = detached(py, || limiter.try_acquire(class, &*self.clock))?;
+        if let Some(raised) = raised {
+            if let Ok(Acquired::Granted(permit)) = answer {
+                self.give_back(py, &*limiter, permit);
+            }
+            return Err(raised);
+        }
+        match answer.map_err(|trouble| errors::of_limiter(py, &trouble))? {
             Acquired::Granted(permit) => Ok(Bound::new(py, Granted::from(permit))?.into_any()),
             Acquired::RetryAfter(wait) => Ok(Bound::new(py, RetryAfter::from(wait))?.into_any()),
         }
@@ -229,8 +242,13 @@ impl Limiter {
     /// Refuses to be the limiter of a client that says otherwise, or that goes by another time.
     pub(crate) fn check_for(&self, py: Python<'_>, settings: &Settings, parts: &Parts) -> PyResult<()> {
         let refused = |what: &str| Err(errors::new(py, ErrorKind::Config, what));
-        let differs =
-            |name: &&&str| settings.get(name).is_some_and(|value| self.settings.get(name) != Some(value));
+        let quota = |text: Option<&str>| text.map_or(Ok(Quota::default()), str::parse).ok();
+        let differs = |name: &&&str| {
+            settings.get(name).is_some_and(|value| match **name {
+                "quota" => quota(Some(value)) != quota(self.settings.get(name)),
+                _ => self.settings.get(name) != Some(value),
+            })
+        };
         if let Some(name) = settings::OF_THE_LIMITER.iter().find(differs) {
             return refused(&format!(
                 "{name} is another one than that of the limiter that is given; nothing was sent"
@@ -288,6 +306,13 @@ impl Limiter {
                 limiter.leave();
                 return Err(NoLeave::Interrupted);
             }
+        }
+    }
+
+    /// An exception keeps this permit from being handed out, so nothing is sent with it.
+    fn give_back(&self, py: Python<'_>, limiter: &dyn plugin::Limiter, permit: plugin::Permit) {
+        if let Err(trouble) = py.detach(|| limiter.settle(permit, How::NotSent, &*self.clock)) {
+            crate::limiter::report(&trouble);
         }
     }
 

@@ -131,6 +131,10 @@ impl Schedule for PySchedule {
         self.called(|schedule| schedule.call_method1("observe", (job.0, what, times.0, times.1)).map(drop));
     }
 
+    fn forget(&mut self, job: JobKey) {
+        self.asked("forget", |forget| forget.call1((job.0,)).map(drop));
+    }
+
     fn len(&self) -> usize {
         self.called(|schedule| schedule.len()).unwrap_or_default()
     }

@@ -32,13 +32,16 @@ pub(crate) fn blocking<T: Send>(
 ) -> PyResult<T> {
     let (result, raised) = detached(py, call)?;
     let result = result.map_err(|error| errors::raised(py, &error, operation));
-    match (raised, result) {
-        (None, result) => result,
-        (Some(raised), result) => {
-            raised.set_cause(py, result.err());
-            Err(raised)
-        }
+    match raised {
+        None => result,
+        Some(raised) => Err(because(py, raised, result.err())),
     }
+}
+
+/// The exception to leave with, and what the core knew by then as its cause.
+pub(crate) fn because(py: Python<'_>, raised: PyErr, known: Option<PyErr>) -> PyErr {
+    raised.set_cause(py, known);
+    raised
 }
 
 /// Runs what may block with the interpreter detached. Besides its result, the exception of a signal's handler.
@@ -95,9 +98,10 @@ pub(crate) fn report_unheard() {
 }
 
 /// The time in which this thread looks for signals. A handler may itself make a call, so there can be one within
-/// another.
+/// another, which leaves alone what the outer one is to be left with.
 struct Watch {
     outer: bool,
+    outer_raised: Option<PyErr>,
 }
 
 impl Watch {
@@ -112,7 +116,8 @@ impl Watch {
         })?;
         let main = main_thread.bind(py).call0()?.getattr(intern!(py, "ident"))?;
         let here = get_ident.bind(py).call0()?;
-        Ok(Watch { outer: WATCHED.replace(here.eq(main)?) })
+        let is_main = here.eq(main)?;
+        Ok(Watch { outer: WATCHED.replace(is_main), outer_raised: RAISED.take() })
     }
 
     fn end(self) -> Option<PyErr> {
@@ -123,6 +128,6 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         WATCHED.set(self.outer);
-        RAISED.take();
+        RAISED.set(self.outer_raised.take());
     }
 }

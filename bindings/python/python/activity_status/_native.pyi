@@ -207,7 +207,8 @@ class Client:
         address: lead.update its leadId, telephony.logcall the vendor's key of the connector.
 
         InDoubtError says that it was sent and no answer came: look in the CRM before you send it again. What any other
-        error means for sending it again is in its resend.
+        error means for sending it again is in its resend. If an exception that is none of ours leaves the call, such as
+        KeyboardInterrupt, its __cause__ says what was known by then; if the job was accepted already, with its request_id.
 
         deadline: the longest that this call may take, less than the client's call_deadline. cancel: a CancelToken.
         """

@@ -11,10 +11,11 @@ class Schedule(Protocol):
     Times are seconds of the client's clock. The quota is not its affair: a job that it names is asked about as soon as
     there is leave.
 
-    It may have four methods more: ``eta(now)``, in how many seconds all jobs will probably be known, and one standard
+    It may have five methods more: ``eta(now)``, in how many seconds all jobs will probably be known, and one standard
     deviation of that, or None; ``eta_of(key, now)``, the same of one job; ``overdue(now)``, the keys of jobs that the
     vendor has probably lost; ``hint(lane, ahead, per_second, now)``, so many jobs of others stand before ours, and so many
-    are done in a second.
+    are done in a second; ``forget(key)``, nobody wants to know of this job any more: without it the job is settled when it
+    is named next.
     """
 
     def add(self, lane: int, submitted_at: Optional[float], /) -> int:
