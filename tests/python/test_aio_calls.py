@@ -194,8 +194,10 @@ def test_a_wait_for_many_that_is_left_asks_nothing_and_can_be_gone_on_with(make:
         asked = len(vendor.seen)
         await asyncio.sleep(0.3)
         assert len(vendor.seen) == asked < 60 and len(waiting.open) == 20
+        unwanted = waiting.open[0]
+        assert waiting.forget(unwanted) and not waiting.forget(unwanted) and waiting.last_status(unwanted) is None
         found += [job.request_id async for job, _ in waiting]
-        assert sorted(found) == sorted(f"job-{n}" for n in range(30)) and waiting.open == []
+        assert sorted([*found, unwanted.request_id]) == sorted(f"job-{n}" for n in range(30)) and waiting.open == []
 
     asynchronously(main)
 

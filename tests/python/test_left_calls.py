@@ -8,7 +8,7 @@ import pytest
 
 from activity_status import Client, ConfigError, Event, Granted, InterruptedError, Limiter, Settlement, Status
 from activity_status.plugin import Keys
-from conftest import Answer, Vendor
+from conftest import Answer, Vendor, status_answer
 
 Make = Callable[..., Client]
 BODY = {"RelatedProspectId": "x", "ActivityEvent": 1}
@@ -159,3 +159,13 @@ def test_another_quota_keeps_what_else_the_limiter_was_made_by(make: Make) -> No
     client = make(limiter=Limiter(strict=True, quota="25/5s"), quota=None).with_options(quota="10/5s")
     with pytest.raises(ConfigError):
         client.with_options(limiter=Limiter(quota="10/5s"), strict=True)
+
+
+def test_a_job_that_is_forgotten_is_not_yielded(make: Make, vendor: Vendor) -> None:
+    vendor.answer = lambda seen: status_answer(seen.request_id, "In-Queue" if seen.request_id == "b" else "Success")
+    jobs = make().wait_all(["a", "b", "c"], timeout=60)
+    assert {next(jobs)[0].request_id, next(jobs)[0].request_id} == {"a", "c"}
+    last = jobs.last_status("b")
+    assert (last is None or last.state == "In-Queue") and jobs.last_status("a") is None
+    assert jobs.forget("b") and not jobs.forget("b") and jobs.open == []
+    assert list(jobs) == []

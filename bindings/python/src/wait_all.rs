@@ -16,6 +16,7 @@ use crate::job::Job;
 use crate::parts::Manner;
 use crate::progress::Progress;
 use crate::signals::{arrived, detached, raised, report_unheard, slice};
+use crate::status::Status;
 
 /// Jobs as they end: an iterator of pairs, each job once with its Status, or with the ActivityStatusError that says why
 /// there is none. That error is not raised, so that one job does not end the wait for the others.
@@ -86,6 +87,13 @@ impl WaitAll {
         Ok(is_new)
     }
 
+    /// Stops waiting for a job, a request id or a Job: the loop does not yield it any more. False if it is not waited for.
+    fn forget(&self, job: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let was_there = self.followed.forget(job)?;
+        self.bell.ring();
+        Ok(was_there)
+    }
+
     /// Ends the wait, from any thread: a loop over it ends at once. What is on its way is left to itself, and counts against
     /// the quota. open has the jobs that were not handed out.
     fn cancel(&self) {
@@ -110,6 +118,11 @@ impl WaitAll {
     /// if nothing tells.
     fn eta_of(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<(f64, f64)>> {
         self.followed.eta_of(job)
+    }
+
+    /// What the vendor last said of an open job, a request id or a Job; None if it has not been asked.
+    fn last_status(&self, job: &Bound<'_, PyAny>) -> PyResult<Option<Status>> {
+        self.followed.last_status(job)
     }
 
     /// Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still

@@ -16,7 +16,11 @@ pub(crate) struct Address {
 impl Address {
     /// The arguments that an example needs to find something to do.
     pub(crate) fn arguments(&self, example: &str) -> Vec<String> {
-        if ["submit_and_wait", "wait_all", "async_wait_all"].contains(&example) { Vec::new() } else { vec![self.id.clone()] }
+        if ["submit_and_wait", "wait_all", "async_wait_all"].contains(&example) {
+            Vec::new()
+        } else {
+            vec![self.id.clone()]
+        }
     }
 
     /// The environment in which every program of ours finds the sandbox.

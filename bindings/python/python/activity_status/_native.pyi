@@ -462,6 +462,8 @@ class WaitAll:
     def __next__(self) -> tuple[Job, Status | ActivityStatusError]: ...
     def add(self, job: str | Job, *, operation: _Operation = "activity.create") -> bool:
         """Waits for one more job, a request id or a Job; False if it is waited for already. operation is that of a plain id."""
+    def forget(self, job: str | Job) -> bool:
+        """Stops waiting for a job, a request id or a Job: the loop does not yield it any more. False if it is not waited for."""
     def cancel(self) -> None:
         """Ends the wait, from any thread: a loop over it ends at once. What is on its way is left to itself, and counts against
         the quota. open has the jobs that were not handed out.
@@ -478,6 +480,8 @@ class WaitAll:
         """In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that; None
         if nothing tells.
         """
+    def last_status(self, job: str | Job) -> Status | None:
+        """What the vendor last said of an open job, a request id or a Job; None if it has not been asked."""
     @property
     def overdue(self) -> list[Job]:
         """Open jobs that the vendor's own retries cannot account for any more: it has probably lost them. They are still

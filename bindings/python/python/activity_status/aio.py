@@ -295,6 +295,15 @@ class AsyncWaitAll:
         self._wake()
         return is_new
 
+    def forget(self, job: str | Job) -> bool:
+        """Stops waiting for a job, a request id or a Job: the loop does not yield it any more. False if it is not waited for."""
+        was_kept = self._kept is not None and self._kept.job == _job(job, None)
+        if was_kept:
+            self._kept = None
+        was_followed = self._tracker.forget(job)
+        self._wake()
+        return was_kept or was_followed
+
     def cancel(self) -> None:
         """Ends the wait, from any thread: a loop over it ends at once. What is on its way is left to itself, and counts
         against the quota. open has the jobs that were not handed out."""
@@ -320,6 +329,10 @@ class AsyncWaitAll:
         """In how many seconds this job, a request id or a Job, will probably be known, and one standard deviation of that;
         None if nothing tells."""
         return self._tracker.eta_of(job)
+
+    def last_status(self, job: str | Job) -> Status | None:
+        """What the vendor last said of an open job, a request id or a Job; None if it has not been asked."""
+        return self._tracker.last_status(job)
 
     @property
     def overdue(self) -> list[Job]:
