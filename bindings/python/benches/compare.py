@@ -7,6 +7,8 @@ writes the figures to CSV, and exits with 1 if a goal was missed.
 import csv
 import json
 import os
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -53,6 +55,27 @@ def calls() -> Figures:
         (f"status call on {thread} thread, us of CPU", client): middle(times)
         for (client, thread), times in zip(ways, zip(*runs))
     }
+
+
+def instructions() -> Figures:
+    """Instructions of a status call on the main thread, without the kernel's: callgrind counts the same on every machine."""
+    if shutil.which("valgrind") is None:
+        print("no valgrind: the instructions are not counted")
+        return {}
+    few, many = 100, 600
+    with running() as url:
+        account = {**os.environ, "ACTIVITY_STATUS_BASE_URL": url, "ACTIVITY_STATUS_API_KEY": "key"}
+
+        def counted(client: str, calls: int) -> int:
+            words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "calls.py"]
+            words += [client, "main", str(calls), ID]
+            done = subprocess.run(words, env=account, cwd=HERE, capture_output=True, text=True, check=True)
+            return int(re.findall(r"Collected : (\d+)", done.stderr)[-1])
+
+        return {
+            ("status call, instructions", client): (counted(client, many) - counted(client, few)) / (many - few)
+            for client in CLIENTS
+        }
 
 
 @dataclass(frozen=True)
@@ -119,6 +142,12 @@ def goals(figures: Figures) -> list[tuple[str, float, float]]:
             (f"CPU of a status call on {thread} thread, in % of requests.get", share(figure, "ours", "requests.get"), 5.0),
             (f"CPU of a status call on {thread} thread, in % of http.client", share(figure, "ours", "http.client"), 30.0),
         ]
+    figure = "status call, instructions"
+    if (figure, "ours") in figures:
+        wanted += [
+            ("instructions of a status call, in % of requests.get", share(figure, "ours", "requests.get"), 5.0),
+            ("instructions of a status call, in % of http.client", share(figure, "ours", "http.client"), 30.0),
+        ]
     plain = "json.loads and a frozen dataclass"
     wanted += [("from_json, in % of json.loads and a frozen dataclass", share("from_json, us", "ours", plain), 100 / 3)]
     wanted += [(f"memory of {WAITS} waits in one loop, in MB", figures["memory of waits, MB", "AsyncClient"], 200.0)]
@@ -126,7 +155,7 @@ def goals(figures: Figures) -> list[tuple[str, float, float]]:
 
 
 def main(path: str) -> int:
-    figures = {**imports(), **calls(), **models()}
+    figures = {**imports(), **calls(), **instructions(), **models()}
     figures["memory of waits, MB", "AsyncClient"] = run("waits.py", str(WAITS))
     with open(path, "w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")

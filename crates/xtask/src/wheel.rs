@@ -63,6 +63,10 @@ fn shipped(run: &mut Run, builder: &Python, systems: For, out: &Path) -> Option<
         let maturin = builder.module(&["maturin", command, "--manifest-path"]).args([manifest]);
         maturin.args(["--out".as_ref(), out.as_os_str()])
     };
+    // zig is looked for by the first Python of the path.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folder = builder.interpreter.parent().map(Path::to_owned);
+    let path = std::env::join_paths(folder.into_iter().chain(std::env::split_paths(&path))).unwrap_or(path);
     // Apart from what `pip install` builds: the flags are others.
     let here = workshop().join("wheel-target");
     let wheel = maturin("build")
@@ -73,6 +77,7 @@ fn shipped(run: &mut Run, builder: &Python, systems: For, out: &Path) -> Option<
         } else {
             &[]
         })
+        .env("PATH", path)
         .env("CARGO_ENCODED_RUSTFLAGS", remapped().join("\u{1f}"));
     let built = run.step("build the wheel", wheel) && run.step("pack the source", maturin("sdist"));
     discard(&here);
