@@ -1,10 +1,25 @@
 """Submits jobs to LeadSquared's Async API, keeps inside the account's quota, and knows how each job went.
 
 >>> from activity_status import Client
->>> client = Client(region="in", api_key="your-api-key")
->>> status = client.status("72003d66-aa5d-4533-9e13-73da598dedf4")  # doctest: +SKIP
->>> status.outcome  # doctest: +SKIP
-<Outcome.SUCCEEDED: 'succeeded'>
+>>> client = Client(region="in", api_key="your-api-key", access_key="your-access-key", secret_key="your-secret-key")
+>>> job = client.submit({"RelatedProspectId": "b8e49bf4", "ActivityEvent": 201})  # doctest: +SKIP
+>>> status = client.wait(job, timeout=600)  # doctest: +SKIP
+>>> status.outcome, status.created_id, status.reason  # doctest: +SKIP
+(<Outcome.SUCCEEDED: 'succeeded'>, 'a1b2...', '')
+
+Client.from_env() takes the account from ACTIVITY_STATUS_API_KEY, _ACCESS_KEY, _SECRET_KEY, and _REGION or _BASE_URL.
+
+Many jobs are followed together, and each comes as soon as its end is known:
+
+>>> for job, result in client.wait_all(jobs, timeout=600):  # doctest: +SKIP
+...     print(job, result)
+
+result is a Status (status.succeeded, .failed, .reason), or the ActivityStatusError that says why there is none. Every
+exception of this package is one; its hint says what to do. InDoubtError is the one to know: a submit was sent and its answer was lost,
+so look in the CRM before you send it again.
+
+``python -m activity_status sandbox`` is the vendor as a model on this machine, to try things on; ``activity_status.testing`` has
+it for tests, ``AsyncClient`` is the same for asyncio and trio, ``activity_status.plugin`` describes parts of your own.
 """
 
 from ._native import (
