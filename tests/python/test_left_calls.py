@@ -117,6 +117,27 @@ def test_a_limiter_that_ends_the_program_loses_no_job_of_a_batch(make: Make) -> 
     assert sorted(job.request_id for job, result in jobs if isinstance(result, Status)) == ["a", "b", "c"]
 
 
+def test_a_source_of_keys_that_ends_the_program_loses_no_job_of_a_batch(make: Make, vendor: Vendor) -> None:
+    raises: list[BaseException] = []
+
+    def keys() -> Keys:
+        if raises:
+            raise raises.pop()
+        return {"api_key": "a-key-of-some-length"}
+
+    client = make(credentials=keys, api_key=None, access_key=None, secret_key=None)
+    jobs = client.wait_all(["a", "b", "c"])
+    raises.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        next(jobs)
+    assert len(jobs.open) == 3 and vendor.seen == []
+    raises.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        client.status("a")
+    assert vendor.seen == []
+    assert sorted(job.request_id for job, result in jobs if isinstance(result, Status)) == ["a", "b", "c"]
+
+
 def test_a_permit_that_cannot_be_handed_out_is_given_back() -> None:
     clock, turnstile = Clock(), Turnstile()
     limiter = Limiter(turnstile, clock=clock)

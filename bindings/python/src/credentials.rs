@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use activity_status as core;
 use activity_status::plugin::{CredentialsError, CredentialsProvider};
@@ -15,6 +15,8 @@ use crate::signals::leave_with;
 pub(crate) struct PyCredentials {
     pub(crate) object: Py<PyAny>,
     placement: KeyPlacement,
+    /// What it gave last.
+    last: Mutex<Option<Arc<Credentials>>>,
 }
 
 impl PyCredentials {
@@ -23,29 +25,35 @@ impl PyCredentials {
             let given = given.get_type().name()?;
             return Err(PyTypeError::new_err(format!("credentials is called, and {given} cannot be")));
         }
-        Ok(PyCredentials { object: given.clone().unbind(), placement })
+        Ok(PyCredentials { object: given.clone().unbind(), placement, last: Mutex::default() })
     }
 
     /// The settings with the present keys. What it raises is raised.
     pub(crate) fn settings(&self, py: Python<'_>, settings: &Settings) -> PyResult<Settings> {
-        let mut settings = settings.clone();
-        for (name, key) in self.keys(py)? {
-            settings.set(name, &key).map_err(|error| errors::raised(py, &error, None))?;
+        let (mut settings, keys) = (settings.clone(), self.keys(py)?);
+        for (name, key) in &keys {
+            settings.set(name, key).map_err(|error| errors::raised(py, &error, None))?;
         }
+        let _ = self.made(&keys);
         Ok(settings)
     }
 
-    fn asked(&self, py: Python<'_>) -> PyResult<Result<Credentials, core::Error>> {
-        let keys = self.keys(py)?;
+    fn made(&self, keys: &[(&str, Zeroizing<String>)]) -> Result<Arc<Credentials>, core::Error> {
         let key = |name: &str| keys.iter().find(|(it, _)| *it == name).map(|(_, key)| key.as_str());
-        Ok(Credentials::new(key("api_key").unwrap_or_default())
-            .and_then(|made| match (key("access_key"), key("secret_key")) {
-                (None, None) => Ok(made),
-                (access, secret) => {
-                    made.with_submit_keys(access.unwrap_or_default(), secret.unwrap_or_default())
-                }
-            })
-            .map(|made| made.with_placement(self.placement)))
+        let made = Credentials::new(key("api_key").unwrap_or_default())?;
+        let made = match (key("access_key"), key("secret_key")) {
+            (None, None) => made,
+            (access, secret) => {
+                made.with_submit_keys(access.unwrap_or_default(), secret.unwrap_or_default())?
+            }
+        };
+        let made = Arc::new(made.with_placement(self.placement));
+        *self.last() = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<Credentials>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The keys that the function gives, by the names of their settings.
@@ -71,9 +79,9 @@ const NAMES: [&str; 3] = ["api_key", "access_key", "secret_key"];
 impl CredentialsProvider for PyCredentials {
     fn credentials(&self) -> Result<Arc<Credentials>, CredentialsError> {
         let trouble = |message: String, source| CredentialsError { message, source };
-        match Python::try_attach(|py| self.asked(py)) {
+        match Python::try_attach(|py| self.keys(py).map(|keys| self.made(&keys))) {
             None => Err(trouble("the interpreter ends".to_owned(), None)),
-            Some(Ok(Ok(keys))) => Ok(Arc::new(keys)),
+            Some(Ok(Ok(keys))) => Ok(keys),
             Some(Ok(Err(error))) => Err(trouble(error.to_string(), None)),
             Some(Err(error)) => {
                 let is_ordinary = Python::attach(|py| error.is_instance_of::<PyException>(py));
@@ -81,9 +89,11 @@ impl CredentialsProvider for PyCredentials {
                 let message = "credentials raised an exception".to_owned();
                 match is_ordinary {
                     true => Err(trouble(message, Some(Box::new(error)))),
+                    // Nothing is sent with them: whoever asks is left first. But to say that there are none would end every
+                    // job of a batch.
                     false => {
                         leave_with(error);
-                        Err(trouble(message, None))
+                        self.last().clone().ok_or_else(|| trouble(message, None))
                     }
                 }
             }
