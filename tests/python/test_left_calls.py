@@ -6,9 +6,20 @@ from typing import Any, Optional
 
 import pytest
 
-from activity_status import Client, ConfigError, Event, Granted, InterruptedError, Limiter, Settlement, Status
+from activity_status import (
+    Client,
+    ConfigError,
+    Event,
+    Granted,
+    InterruptedError,
+    Limiter,
+    Request,
+    Response,
+    Settlement,
+    Status,
+)
 from activity_status.plugin import Keys
-from conftest import Answer, Vendor, status_answer
+from conftest import KEYS, Answer, Vendor, status_answer
 
 Make = Callable[..., Client]
 BODY = {"RelatedProspectId": "x", "ActivityEvent": 1}
@@ -136,6 +147,30 @@ def test_a_source_of_keys_that_ends_the_program_loses_no_job_of_a_batch(make: Ma
         client.status("a")
     assert vendor.seen == []
     assert sorted(job.request_id for job, result in jobs if isinstance(result, Status)) == ["a", "b", "c"]
+
+
+def test_nothing_is_sent_by_a_transport_of_ones_own_once_the_call_is_left(make: Make) -> None:
+    sent, raises = list[Request](), list[BaseException]()
+
+    def keys() -> Keys:
+        if raises:
+            raise raises.pop()
+        return {"api_key": KEYS["api_key"], "access_key": KEYS["access_key"], "secret_key": KEYS["secret_key"]}
+
+    def transport(request: Request) -> Response:
+        sent.append(request)
+        return Response(200, body=b'{"RequestID":"posted"}')
+
+    client = make(credentials=keys, transport=transport, api_key=None, access_key=None, secret_key=None)
+    calls: list[Callable[[], object]] = [lambda: client.submit(BODY), lambda: client.status("a")]
+    for make_call in calls:
+        raises.append(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt) as caught:
+            make_call()
+        known = caught.value.__cause__
+        assert isinstance(known, InterruptedError) and known.resend == "safe"
+    assert sent == []
+    assert client.submit(BODY).request_id == "posted"
 
 
 def test_a_permit_that_cannot_be_handed_out_is_given_back() -> None:

@@ -126,7 +126,7 @@ impl Client {
             ("base_url", &["region"]),
             ("transport", &settings::OF_THE_TRANSPORT),
             ("limiter", &settings::OF_THE_LIMITER),
-            ("credentials", &["api_key", "access_key", "secret_key"]),
+            ("credentials", &settings::OF_THE_CREDENTIALS),
         ] {
             let takes_place = |it: &Bound<'_, PyAny>| {
                 !it.is_none() && (name != "limiter" || !it.is_instance_of::<PyString>())

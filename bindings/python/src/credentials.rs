@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use zeroize::Zeroizing;
 
 use crate::errors;
+use crate::settings::OF_THE_CREDENTIALS;
 use crate::signals::leave_with;
 
 /// A Python function as the source of the keys: it is asked before each call.
@@ -62,8 +63,8 @@ impl PyCredentials {
         let named = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
             let name: String = name.extract()?;
             // A name that is none is not quoted: it may be a key.
-            let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
-                let what = format!("credentials gives {}, and nothing else", NAMES.join(", "));
+            let Some(name) = OF_THE_CREDENTIALS.into_iter().find(|known| *known == name) else {
+                let what = format!("credentials gives {}, and nothing else", OF_THE_CREDENTIALS.join(", "));
                 return Err(PyTypeError::new_err(what));
             };
             // What cannot be a key is not quoted: it may hold one.
@@ -73,8 +74,6 @@ impl PyCredentials {
         given.into_iter().map(named).collect()
     }
 }
-
-const NAMES: [&str; 3] = ["api_key", "access_key", "secret_key"];
 
 impl CredentialsProvider for PyCredentials {
     fn credentials(&self) -> Result<Arc<Credentials>, CredentialsError> {

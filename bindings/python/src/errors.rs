@@ -51,6 +51,7 @@ pub(crate) fn accepted(py: Python<'_>, job: &Job) -> PyErr {
         details.set_item("resend", "may_duplicate")?;
         details.set_item("request_id", job.request_id().as_str())?;
         details.set_item("operation", job.operation().name())?;
+        // One at least: how many it were is not told of a call that went well.
         details.set_item("attempts", 1)?;
         let message = format!(
             "the vendor has accepted the job as {}, and then the call was interrupted: ask about it, and do not send it again",

@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyException, PyOSError, PyTimeoutError, PyTypeError, PyVa
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::signals::{arrived, leave_with};
+use crate::signals::{arrived, leave_with, raised as left};
 use crate::transport::Flight;
 use crate::{errors, look, settings};
 
@@ -244,6 +244,24 @@ impl Transport for PyTransport {
         let response = answer.unwrap_or_else(|| Err(ended()))?;
         on_head(&response.head);
         Ok(response)
+    }
+}
+
+/// Another transport, by which nothing is sent once the call is to be left with an exception of the program's own.
+pub(crate) struct UnlessLeft<T: ?Sized>(pub(crate) Arc<T>);
+
+impl<T: Transport + ?Sized> Transport for UnlessLeft<T> {
+    fn send(
+        &self,
+        request: &plugin::Request<'_>,
+        on_head: &mut dyn FnMut(&Head),
+    ) -> Result<plugin::Response, TransportError> {
+        if left() {
+            let message = "the call was left before it was sent".to_owned();
+            let (delivery, failure) = (Delivery::NotSent, Failure::Interrupted);
+            return Err(TransportError { delivery, failure, message, source: None });
+        }
+        self.0.send(request, on_head)
     }
 }
 

@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 
 use crate::clock::{Clock, PyClock, SignalClock};
 use crate::credentials::PyCredentials;
-use crate::exchange::{NativeTransport, PyTransport};
+use crate::exchange::{NativeTransport, PyTransport, UnlessLeft};
 use crate::observer::{self, Telling};
 use crate::settings;
 use crate::signals::arrived;
@@ -148,8 +148,8 @@ impl Parts {
         settings: &Settings,
     ) -> Result<Arc<dyn Transport>, activity_status::Error> {
         Ok(match &self.transport {
-            Some(Part::Own(own)) => own.clone(),
-            Some(Part::Native(native)) => Arc::clone(native),
+            Some(Part::Own(own)) => Arc::new(UnlessLeft(Arc::clone(own))),
+            Some(Part::Native(native)) => Arc::new(UnlessLeft(Arc::clone(native))),
             None => Arc::new(settings.transport()?.interruptible(arrived)),
         })
     }
@@ -162,7 +162,7 @@ impl Parts {
                 settings::refuse(
                     py,
                     settings,
-                    &["api_key", "access_key", "secret_key"],
+                    &settings::OF_THE_CREDENTIALS,
                     "a client without credentials",
                 )?;
                 source.settings(py, settings)

@@ -311,7 +311,8 @@ impl Limiter {
 
     /// An exception keeps this permit from being handed out, so nothing is sent with it.
     fn give_back(&self, py: Python<'_>, limiter: &dyn plugin::Limiter, permit: plugin::Permit) {
-        if let Err(trouble) = py.detach(|| limiter.settle(permit, How::NotSent, &*self.clock)) {
+        // What it raises besides gives way to the exception that there is.
+        if let Ok((Err(trouble), _)) = detached(py, || limiter.settle(permit, How::NotSent, &*self.clock)) {
             crate::limiter::report(&trouble);
         }
     }

@@ -38,6 +38,9 @@ pub(crate) fn refuse(py: Python<'_>, settings: &Settings, names: &[&str], part: 
 /// What a limiter is made by, besides where it is.
 pub(crate) const OF_THE_LIMITER: [&str; 4] = ["quota", "limiter_away", "strict", "submit_share"];
 
+/// The keys, where the program has no source of them.
+pub(crate) const OF_THE_CREDENTIALS: [&str; 3] = ["api_key", "access_key", "secret_key"];
+
 /// What the built-in transport is made by.
 pub(crate) const OF_THE_TRANSPORT: [&str; 6] =
     ["resolve_timeout", "connect_timeout", "send_timeout", "head_timeout", "body_timeout", "proxy"];
